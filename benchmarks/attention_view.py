@@ -162,8 +162,8 @@ ASK = """async (code) => {
   const { answer } = content.user_expressions;
   return JSON.parse(eval(answer.data["text/plain"]));
 }"""
-# Return the milliseconds from an edit to the frame with the grid, the time of that frame, the milliseconds to the first
-# sign of work, and the number of tokens.
+# Return how many milliseconds passed between the edit and the frame that shows the grid, when that frame was drawn, how
+# many milliseconds passed before the view showed that it was busy, and the number of tokens.
 GRID = """async (text) => {
   const view = document.querySelector(".llm-attention"), area = view.querySelector("textarea");
   const started = performance.now();

@@ -59,7 +59,7 @@ def main() -> None:
         next(generate(model, ids, 1, greedy))
 
     rounds = []
-    for _ in range(ROUNDS):  # with and without in each round, so that a busy machine slows both alike
+    for _ in range(ROUNDS):  # each round times both, so that a busy machine slows both alike
         fresh = Constraint.json(SCHEMA, tokenizer)  # nothing is cached in it yet
         read = seconds(only_reading)
         rounds.append([(seconds(writing(of)) - read) / (tokens - 1) for of in (None, fresh)])

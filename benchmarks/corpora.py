@@ -14,14 +14,14 @@ because even Shakespeare does not score 100 %:
   speaker). Names are those of the villagers and visitors, or those of Shakespeare's speakers, except for words that
   the plays also write in lower case ("First", "KING"). By chance: the same with the first half of another sample.
 * words spelled: the share of words that occur in the corpus.
-* grammatical: of the sentences with five words or more, the share that has only words of the corpus and is less strange
-  than the strangest tenth of the corpus's real sentences. Strangeness is the mean surprise per token of a real language
-  model (SmolLM2-135M), given the sentences before. Lines that name the speaker are left out.
+* grammatical: the share of the sentences with five words or more that contain only words from the corpus and are less
+  strange than the strangest tenth of the corpus's real sentences. Strangeness is the mean surprise per token of a real
+  language model (SmolLM2-135M), given the sentences before it. Lines that name the speaker are left out.
 
 The last measure is lenient with Shakespeare: his real sentences are so strange to SmolLM2 that nonsense made of real
 words passes. (Whether SmolLM2 prefers a sentence to the same sentence with two neighbouring words swapped says even
 less: it does so less often for real Shakespeare than for the imitation.) So the script prints 40 sentences of each for
-you to judge. Of 40 such sentences, we found 34 grammatical for TinyTales, and 8 for Shakespeare.
+you to judge. We found 34 of 40 such sentences grammatical for TinyTales, and 8 of 40 for Shakespeare.
 """
 
 import argparse
@@ -59,7 +59,7 @@ DATASHEET = Path(__file__).parent.parent / "data" / "README.md"
 
 
 def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
-    """Return the bits per token of the last tenth under an n-gram model of the first nine tenths.
+    """Return how many bits per token an n-gram model of the first nine tenths needs for the last tenth.
 
     Each order is smoothed with the next lower order, whose weight, in tokens, is the number of different successors of
     the context (Witten and Bell, 1991). The lowest order is the uniform distribution over known tokens and one unknown
@@ -90,7 +90,7 @@ def entropy_of_ngrams(tokens: Sequence[str], n: int = 5) -> float:
 
 
 def repeated_share(tokens: Sequence[str], n: int = 8) -> float:
-    """Return the share of positions in the text with an n-gram that has occurred before."""
+    """Return the share of the n-grams in a text that have already occurred earlier in it."""
     grams = list(zip(*(tokens[i:] for i in range(n))))
     return 1 - len(set(grams)) / len(grams)
 
@@ -122,14 +122,14 @@ def corpora_of_same_size() -> dict[str, str]:
 
 
 def datasheet_table() -> str:
-    """Return the statistics as the Markdown table in data/README.md."""
+    """Return the statistics as a Markdown table for data/README.md."""
     heading, *rows = statistics_rows(corpora_of_same_size())
     lines = [heading, ["---", *("---:" for _ in heading[1:])], *rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
 def datasheet_stories() -> str:
-    """Return the stories in data/README.md as Markdown: the first of each shape in `SAMPLE`."""
+    """Return the stories for data/README.md as Markdown: the first of each shape in `SAMPLE`."""
     first = {}
     for story in tinytales(seed=0, split="validation"):
         first.setdefault(story.shape, story.text)
@@ -203,7 +203,7 @@ def matrices(model) -> list:
 
 
 def train(text: str, tokenizer, seconds: float):
-    """Train in a plain loop on windows that start at an empty line; the learning rate falls as time runs out.
+    """Train a model in a plain loop on windows that start at a blank line; the learning rate falls as time runs out.
 
     Returns the model and its losses. Muon (Jordan et al., 2024; in torch since 2.9) trains the matrices of the layers,
     and AdamW trains the rest. With AdamW alone, the loss ends higher and fewer names are kept.

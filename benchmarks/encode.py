@@ -2,8 +2,8 @@
 
 Both use the same vocabulary and merges, and one thread. The text is real (Python's standard library), once as documents
 of a few thousand characters, once as lines. `tokenizers` encodes it with `encode_batch`, which also finds the place of
-each token in the text, and with `encode_batch_fast`, which returns only ids, as ours does. Ours is compared
-with the faster of the two. All three take turns in one process; the script prints medians of the rounds.
+each token in the text, and with `encode_batch_fast`, which returns only ids, as ours does. Ours is compared with the
+faster of the two. All three take turns in one process; the script prints medians of the rounds.
 
 Measured twice on two busy cores: 3.4x to 5.5x on documents, and 2.2x to 2.7x on lines, where the overhead of each
 call matters.

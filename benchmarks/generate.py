@@ -1,8 +1,8 @@
 """Claim: `generate` with SmolLM2 is at least 1.2x as fast as `transformers.generate`, and at least 1.8x in bf16.
 
-Both write the same tokens greedily after the same prompt, with a cache. They take turns in one process; the script
-prints medians of the rounds. The reference runs in fp32. Our bf16 is also compared with our own fp32. For a single row,
-`llmlib.linear` uses all cores in fp32; in bf16, it reads half as many bytes.
+Both functions decode greedily with a cache, and write the same tokens after the same prompt. They take turns in one
+process; the script prints medians of the rounds. The reference runs in fp32. Our `generate` in bf16 is also compared
+with itself in fp32. For a single row, `llmlib.linear` uses all cores in fp32; in bf16, it reads half as many bytes.
 """
 
 import statistics

@@ -48,7 +48,7 @@ BARE = {
 
 
 def bare_copy(model):
-    """Return a copy of the model without hook points; it shares the weights, whose place in memory matters."""
+    """Return a copy of the model without hook points; it shares the weights, because their place in memory matters."""
     copy = Transformer(model.config, seed=None, device="meta")
     copy.load_state_dict(model.state_dict(), assign=True)
     for part in list(copy.modules()):
@@ -60,7 +60,7 @@ def bare_copy(model):
 
 
 def compare(models, ids, cached, passes):
-    """Return how many seconds each pass of a model took; both take turns, so that a busy machine slows both alike."""
+    """Return how many seconds each pass of each model took; they take turns, so a busy machine slows both alike."""
     caches = [model.new_cache() if cached else None for model in models]
     for model, cache in zip(models, caches):
         model(ids, cache=cache)

@@ -1,4 +1,4 @@
-"""Claim: loading SmolLM2 from its GGUF takes at most 1.5 s and 1.5 GB, where `transformers` needs about 12 s.
+"""Claim: loading SmolLM2 from its GGUF file takes at most 1.5 s and 1.5 GB, where `transformers` needs about 12 s.
 
 Each library loads the model in its own process, with the files already cached. The script prints the seconds that
 this takes, without imports, and the peak resident memory.

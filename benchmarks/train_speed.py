@@ -8,11 +8,11 @@ The script has three parts (`--part` runs only one):
   race has at most 0.85 million weights; we use three seeds. Claim: at most 1.88 in at most a twelfth of the time.
 * **throughput**: tokens a second of our GPT-2-style model in `llmlib.train`, compared with `transformers`'
   `GPT2LMHeadModel` of the same size in a plain loop with AdamW, in float32 and bfloat16 (theirs with autocast, as
-  usual). With a C++ compiler, ours is also measured compiled. The script prints what share of this machine's measured
-  peak for matrix products each reaches. Each has its own process, since `train` makes its process keep freed memory.
-  Aim: 1.3x. The shares show what is out of reach: both compute the same products, so if theirs already runs at 74 % of
-  the peak (10.7 M weights in float32 on a processor without matrix units), 1.3x would be 96 % of it. On that processor,
-  nothing was gained by one product for query, key and value, by writing out attention or gelu, or by a compiler.
+  usual). With a C++ compiler, ours is also measured compiled. The script prints each run's speed as a share of this
+  machine's measured peak for matrix products. Each run has its own process, since `train` makes its process keep freed
+  memory. Aim: 1.3x. The shares show what is out of reach: both models compute the same products, so if theirs already
+  runs at 74 % of the peak (10.7 M weights in float32 on a processor without matrix units), 1.3x would be 96 % of it. On
+  that processor, one product for query, key and value, written-out attention or gelu, and compiling gained nothing.
 * **scale**: time and memory for several sizes of model and context, and one process compared with two.
 """
 
@@ -67,17 +67,17 @@ PUBLISHED_RUN = TrainConfig(
 
 
 class Racer(nn.Module):
-    """A Transformer with one layer, and tables that predict the next character from the last *two* and *three*.
+    """A one-layer Transformer with tables that predict the next character from the last *two* or *three* characters.
 
-    The tables take the place of more layers, and looking something up costs almost nothing. Each pair of characters has
-    a row; triples are hashed, and some share a row (Huang et al., 2025, "Over-Tokenized Transformer"). The two rows are
-    added; the sum goes into the residual stream at the bottom, and straight to the logits. The model has squared ReLU
-    (So et al., 2021, "Primer"), norms without weights, rotary positions and capped logits (Gemma 2, 2024). Maps into
-    the residual stream start at zero, so that the layer starts as the identity. (With two layers, pair tables that
-    started as logs of counted probabilities ended worse: 1.98 to 2.03 after 100 steps; from noise, 1.96.)
+    The tables take the place of more layers, and a look-up costs almost nothing. Each pair of characters has a row;
+    triples are hashed, and some share a row (Huang et al., 2025, "Over-Tokenized Transformer"). The two rows are added;
+    the sum goes into the residual stream before the layer, and straight to the logits. The model uses squared ReLU (So
+    et al., 2021, "Primer"), norms without weights, rotary positions and capped logits (Gemma 2, 2024). The layer's maps
+    into the residual stream start at zero, so it starts as the identity. (With two layers, the loss after 100 steps was
+    1.98 to 2.03 if the pair tables started as logs of counted probabilities, and 1.96 if they started as noise.)
     """
 
-    D, HEADS, WIDE, NGRAM, TRIPLES, CAP = 128, 4, 384, 64, 4093, 30.0  # TRIPLES: a prime, as usual for a hash
+    D, HEADS, WIDE, NGRAM, TRIPLES, CAP = 128, 4, 384, 64, 4093, 30.0  # TRIPLES is prime, as usual for hashing
 
     def __init__(self, vocab_size: int, seed: int):
         super().__init__()
@@ -107,7 +107,7 @@ class Racer(nn.Module):
         return self.CAP * torch.tanh(logits.float() / self.CAP)
 
     def look_up(self, ids: Tensor) -> Tensor:  # batch seq -> batch seq NGRAM
-        """Look up the rows of pairs and triples, and add them; character 0 stands in before the first character."""
+        """Look up and add the rows of each pair and triple; character 0 stands in for those before the text."""
         last, before = F.pad(ids, (2, 0))[:, 1:-1], F.pad(ids, (2, 0))[:, :-2]
         pair = last * self.vocab_size + ids
         triple = (before * self.vocab_size**2 + pair) % self.TRIPLES
@@ -116,7 +116,7 @@ class Racer(nn.Module):
     def attend(self, qkv: Tensor) -> Tensor:
         """Attend with two explicit products: for 64 tokens, torch's fused kernel is slower in the backward pass."""
         seq, dtype = qkv.shape[1], qkv.dtype
-        q, k, v = qkv.unflatten(-1, (3, self.HEADS, -1)).permute(2, 0, 3, 1, 4)  # each batch head seq d_head
+        q, k, v = qkv.unflatten(-1, (3, self.HEADS, -1)).permute(2, 0, 3, 1, 4)  # each: batch head seq d_head
         angles = rotary_cos_sin(torch.arange(seq), rotary_frequencies(q.shape[-1], 1000.0))
         cos, sin = (each.to(dtype) for each in angles)
         q, k = rms_norm(rotate(q, cos, sin)), rms_norm(rotate(k, cos, sin))
@@ -125,7 +125,7 @@ class Racer(nn.Module):
         return (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(-2)
 
 
-Lap = tuple[int, float, nn.Module]  # steps done, seconds that they took, the model
+Lap = tuple[int, float, nn.Module]  # the steps so far, the seconds that they took, and the model
 STEPS, TURNS = 150, 10
 
 
@@ -143,7 +143,7 @@ def race(ids: Tensor, seed: int, batch: int = 24) -> Iterator[Lap]:
         share = min(1.0, (1 - step / STEPS) / 0.6)  # flat for 40 % of the run, then down to 0
         for optimizer, peak in ((muon, 0.02), (adamw, 0.025)):
             optimizer.param_groups[0]["lr"] = peak * share
-        windows = ids[places[:, None] * CONTEXT + torch.arange(CONTEXT + 1)]  # side by side: nothing is read twice
+        windows = ids[places[:, None] * CONTEXT + torch.arange(CONTEXT + 1)]  # adjacent: nothing is predicted twice
         x, y = windows[:, :-1], windows[:, 1:]
         F.cross_entropy(work.model(x).flatten(0, 1), y.flatten()).backward()
         work.hand_over()
@@ -173,7 +173,7 @@ def loss_on(ids: Tensor, model: nn.Module) -> float:
 
 
 def quality() -> None:
-    """Compare the runs, which take turns every tenth of their steps, so that a busy machine slows all of them alike."""
+    """Compare the runs; they take turns every tenth of their steps, so that a busy machine slows them all alike."""
     text = tiny_shakespeare()
     ids = torch.tensor(CharTokenizer.train(text).encode(text))
     seen, unseen = ids[: len(ids) * 9 // 10], ids[len(ids) * 9 // 10 :]
@@ -211,7 +211,7 @@ def gpt2_style(name: str) -> TransformerConfig:
 
 
 def our_rounds(name: str, data: TokenDataset, dtype: str, compile: bool) -> Iterator[float]:
-    """Yield how many tokens a second each round reached."""
+    """Yield how many tokens a second each round processed."""
     steps = STEPS_A_ROUND[name]
     *_, context, batch = SHAPES[name]
     config = TrainConfig(
@@ -275,7 +275,7 @@ def answer(asked: Connection, rates_of: Callable[..., Iterator[float]], argument
 
 
 def peak(dtype: torch.dtype, size: int = 2048) -> float:
-    """Return how many FLOPs a second a large matrix product reaches, as the best of ten."""
+    """Return how many FLOPs a second a large matrix product reaches, in the best of ten tries."""
     a = torch.randn(size, size).to(dtype)
     seconds = []
     for _ in range(10):
@@ -344,7 +344,7 @@ def measure(width: int, layers: int, context: int) -> None:
 
 
 def most_memory() -> float:
-    """Return the peak memory in megabytes; `ru_maxrss` would be wrong, since a new process inherits its parent's."""
+    """Return the peak memory in megabytes; `ru_maxrss` would be wrong: a new process inherits its parent's value."""
     status = Path("/proc/self/status").read_text(encoding="ascii") if sys.platform == "linux" else ""
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else math.nan
@@ -368,7 +368,7 @@ seq_len = 128
 
 
 def distributed_rate(processes: int) -> float:
-    """Train under torchrun with one thread per process, and return the tokens a second from the run's log."""
+    """Train under torchrun with one thread per process; return the median of the tokens a second in the run's log."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "settings.toml"
         settings.write_text(SETTINGS.format(folder=f"{folder}/run"), encoding="utf-8")

@@ -30,9 +30,9 @@ from llmlib.training import Step, TrainConfig, Training, train
 from llmlib.transformer import Transformer, TransformerConfig
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SIZES = {"small": (64, 2, 8), "large": (256, 4, 16)}  # d_model, layers, windows of 64 tokens
+SIZES = {"small": (64, 2, 8), "large": (256, 4, 16)}  # d_model, layers, windows of 64 tokens per batch
 PAIRS, SECONDS = 8, 6.0  # pairs of blocks, seconds per block
-SETTLE = 0.4  # seconds between two blocks, for the page to draw what belongs to the first
+SETTLE = 0.4  # seconds between two blocks, in which the page draws the rest of the first
 CELL = """
 import sys; sys.path.insert(0, {folder!r})
 import training_view as bench
@@ -53,7 +53,7 @@ ASK = """async (code) => {
 
 
 def prepared(size: str) -> tuple[LiveTrainingView, tuple[Training, Training]]:
-    """Return an empty dashboard, and two equal runs."""
+    """Return an empty dashboard, and two identical runs."""
     d_model, n_layers, batch_size = SIZES[size]
     data = TokenDataset([k * k % 509 for k in range(50_000)], 512)
 
@@ -66,7 +66,7 @@ def prepared(size: str) -> tuple[LiveTrainingView, tuple[Training, Training]]:
 
 
 class Steps(Iterator[Step]):
-    """The steps of a run, and the processor time that they took."""
+    """Yields the steps of a run, and adds up the processor time that they take."""
 
     def __init__(self, run: Training):
         self.run, self.config, self.took = run, run.config, 0.0
@@ -81,14 +81,17 @@ class Steps(Iterator[Step]):
 def measured(board: LiveTrainingView, runs: tuple[Training, Training]) -> dict[str, float]:
     """Let both runs take turns, and compare them.
 
-    Return the ratio of their times with and without the dashboard, the difference of their shares of work outside the
-    steps, the time of a step without the dashboard, and the steps of a block.
+    Return the ratio of their times with and without the dashboard, the difference between their shares of work outside
+    the steps, how long a step takes without the dashboard, and how many steps a block has.
     """
     plain, inner = Steps(runs[0]), Steps(runs[1])
     watched = board.watch(inner, "a run")
 
     def block(source: Iterator[Step], steps: int) -> tuple[float, float]:
-        """Return how long a block took, and the kernel's processor time outside the steps as a share of the steps'."""
+        """Return how long a block took, and how much processor time the kernel spent outside the steps.
+
+        This time is given as a fraction of the processor time spent in the steps.
+        """
         time.sleep(SETTLE)
         steps_of = plain if source is plain else inner
         began = time.perf_counter(), time.process_time(), steps_of.took

@@ -27,7 +27,7 @@ class Judge(torch.nn.Module):
         torch.nn.init.zeros_(self.head.bias)
 
     def forward(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Tensor:
-        """Return a number for each answer; `texts` has equally many answers to each prompt, in the prompts' order."""
+        """Return a number for each answer; `texts` has the same number of answers per prompt, in the prompts' order."""
         answers, mask = encoded(texts)
         ids, real = padded(prompts)
         memory = Cache(self.body.config, len(ids))
@@ -53,7 +53,7 @@ def asking(preference: Preference) -> Prompt:
 @cache
 @torch.enable_grad()
 def reward_model(seed: int, extra: str = "") -> Judge:
-    """Train a reward model on 500 pairs from 100 stories; `extra` adds 100 pairs (refusals, or from new stories)."""
+    """Train a reward model on 500 pairs from 100 stories; `extra` adds 100 (with refusals, or from new stories)."""
     judge = Judge(cautious(seed))
     groups = [{"params": judge.body.parameters(), "lr": 1e-4}, {"params": judge.head.parameters(), "lr": 1e-3}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)

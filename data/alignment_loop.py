@@ -142,7 +142,7 @@ def advantages(rewards: Tensor, how: str) -> Tensor:
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     if how == "minus the group's mean":
         return centred
-    return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)  # "and by its deviation"
+    return centred / (rewards.std(dim=1, keepdim=True) + 1e-4)  # for "and by its deviation"
 
 
 def policy_gradient(
@@ -223,7 +223,10 @@ def each(reward: Reward) -> Callable[[list[str], list[Prompt]], Tensor]:
 
 
 def encoded(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Return answers as ids [text, token] with end tokens, and a mask that is True up to and including the first."""
+    """Return answers as ids [text, token], padded with end tokens, and a mask.
+
+    The mask is True up to and including each answer's first end token.
+    """
     rows = [[*tokenizer.encode(" " + text), END] for text in texts]
     width = max(map(len, rows))
     ids = torch.tensor([row + [END] * (width - len(row)) for row in rows])

@@ -30,7 +30,7 @@ def skill(model: Transformer, step: int, which=REPORT) -> Rows:
 
 @torch.no_grad()
 def distance(model: Transformer, reference: Transformer, seed: int, n: int = 24) -> dict[str, float]:
-    """Measure sampled answers: their exact KL (summed over the tokens), their true reward, and their entropy."""
+    """Sample answers; return their exact KL (summed over the tokens), their true reward, and their entropy."""
     some = giving(*REPORT)[1][:n]
     answers, mask = draw(model, some, torch.Generator().manual_seed(1000 + seed), group=4)
     kl = kl_of(model, reference, some, answers, mask).mean().item()

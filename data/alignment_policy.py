@@ -1,4 +1,4 @@
-"""Define lesson 09's experiments with the policy gradient: what improves it, the price of mistakes, and cheating."""
+"""Define lesson 09's policy-gradient experiments: what improves training, the price of mistakes, cheating a reward."""
 
 import copy
 import json
@@ -65,7 +65,7 @@ HOW = ("reward alone", "reward plus 3", "minus the batch's mean", "minus the gro
 
 
 def rates(arm: str, seed: int) -> Rows:
-    """Train with one learning rate, and test on another set of stories, so that each arm's best rate can be chosen."""
+    """Train with one learning rate, and test on the stories of `CHOOSE`, so that each arm's best rate can be chosen."""
     how, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     for _ in policy_gradient(model, giving(*LEARN)[1], each(truth), how=how, rate=float(rate), seed=seed):
@@ -81,7 +81,7 @@ def start(arm: str, seed: int) -> Rows:
 
 
 def short(arm: str, seed: int) -> Rows:
-    """Repeat the lesson's own run from the lesson's model; the seed decides the order of prompts and the samples."""
+    """Repeat the lesson's training run, from the lesson's model; the seed sets the order of prompts and the samples."""
     model, _ = load_pretrained(Path(__file__).parent / "cautious", device="cpu", dtype="float32")
     yield from skill(model, 0)
     prompts, reward = giving(64, "train", 100_000)[1], each(truth)
@@ -92,7 +92,7 @@ def short(arm: str, seed: int) -> Rows:
 
 
 def ladder(arm: str, seed: int) -> Rows:
-    """Train with one way to compute advantages, at its best learning rate; the arm names both."""
+    """Train with advantages computed in one way, at the best learning rate for it; the arm names both."""
     how, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     run = policy_gradient(model, giving(*LEARN)[1], each(truth), how=how, rate=float(rate), seed=seed)
@@ -121,7 +121,7 @@ REUSED = {
 
 
 def reuse(arm: str, seed: int) -> Rows:
-    """Use the same answers for one update or four, in 15 steps; the arm names the learning rate."""
+    """Train for 15 steps, with one or four updates on each step's answers; the arm names the variant and the rate."""
     name, _, rate = arm.partition(" @ ")
     model = copy.deepcopy(cautious(seed))
     prompts, settings = giving(*LEARN)[1], REUSED[name]
@@ -140,7 +140,7 @@ def held_back(arm: str, seed: int) -> Rows:
 
 
 def imitation(arm: str, seed: int) -> Rows:
-    """Train on the right answers as examples in 30 steps of 8, with the prompts of `ladder` in the same order."""
+    """Train on the right answers as examples, in 30 steps of 8; the prompts and their order are those of `ladder`."""
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=float(arm.partition(" @ ")[2]), betas=(0.9, 0.95), weight_decay=0
@@ -162,7 +162,10 @@ def imitation(arm: str, seed: int) -> Rows:
 
 
 def variance(arm: str, seed: int) -> Rows:
-    """Measure the gradient's noise on 8 prompts with 8 answers each; all ways in `HOW` use the same 12 samples."""
+    """Measure how noisy the gradient is with 8 prompts and 8 answers to each.
+
+    The gradient is sampled 12 times, and every method in `HOW` uses the same samples.
+    """
     model, some = copy.deepcopy(cautious(seed)), giving(*LEARN)[1][:PROMPTS]
     generator = torch.Generator().manual_seed(seed)
     sums = {how: [0.0, 0.0] for how in HOW}

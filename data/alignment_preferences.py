@@ -137,7 +137,7 @@ def many(arm: str, seed: int) -> Rows:
 
 
 def believed(arm: str, seed: int) -> Rows:
-    """Train with the reward model for 32 steps at a high learning rate, and measure every 8 steps on 60 prompts."""
+    """Train with the reward model for 32 steps at a high learning rate; test the policy on 60 prompts every 8 steps."""
     rate, beta, *more = arm.split(", ")
     judge = reward_model(seed, EXTRA[more[0]] if more else "")
     model, reference = copy.deepcopy(cautious(seed)), cautious(seed)

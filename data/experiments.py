@@ -1,4 +1,4 @@
-"""Run experiments that can be stopped: each arm is written to a file when it is done, and is not run again."""
+"""Run experiments that can be stopped and resumed: each finished arm is written to a file, and is not run again."""
 
 import csv
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -11,7 +11,7 @@ Experiment = tuple[Callable[[str, int], Rows], tuple[str, ...], int]  # the func
 
 
 def run_missing(file: Path, experiments: Sequence[Experiment], wanted: Container[str] = ()) -> None:
-    """Run the arms that the file does not have yet, seed by seed; if `wanted` names experiments, run only these."""
+    """Run the arms that are not yet in the file, seed by seed; if `wanted` names experiments, run only those."""
     known = set()
     if file.exists():
         with file.open(newline="") as lines:

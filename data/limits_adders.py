@@ -1,4 +1,4 @@
-"""Lesson 11, arithmetic: the course's own model learns to add, and digits are grouped in three ways."""
+"""Train the course's own model to add, and new models that group digits in three ways, for lesson 11."""
 
 import random
 import re
@@ -21,7 +21,7 @@ def trained(model: Transformer, data: Any, batch_size: int, steps: int, rate: st
         steps, batch_size, 64, warmup=steps // 10, learning_rate=0.3 * float(rate), matrix_learning_rate=float(rate),
         **MUON,
     )  # fmt: skip
-    torch.set_float32_matmul_precision("medium")  # matrix products in bfloat16, if the CPU is faster with it
+    torch.set_float32_matmul_precision("medium")  # computes matrix products in bfloat16 if that is faster on the CPU
     for _ in train(model, data, plan):
         pass
     torch.set_float32_matmul_precision("highest")
@@ -110,7 +110,7 @@ LENGTHS = {"3 and 3 digits": (3, 3), "3 and 2 digits": (3, 2), "2 and 3 digits":
 
 
 def grouped(arm: str, seed: int) -> Rows:
-    """Train a new model to add numbers of one to three digits at once, with each digit, or each pair, as a token.
+    """Train a new model to add numbers of one to three digits at once; a token is one digit or a pair of digits.
 
     All arms see the same sums, 256 new sums in each step, and none of the sums in the tests. With pairs from the left,
     the length of a number decides whether a pair holds tens and ones, or hundreds and tens.

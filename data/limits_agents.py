@@ -1,4 +1,4 @@
-"""Run 40 tasks for SmolLM2 with two tools, and find the point where each task goes wrong (lesson 11, agents)."""
+"""Let SmolLM2 work on 40 tasks with two tools, and find out where its runs go wrong (lesson 11, agents)."""
 
 import random
 import re
@@ -42,7 +42,7 @@ EXAMPLES = {
 
 
 class Task(NamedTuple):
-    """A task: the question, the tool that it needs, the result that the tool has to return, and the answer."""
+    """Holds a task: the question, the tool that it needs, the result that the tool has to return, and the answer."""
 
     kind: str
     asked: str

@@ -78,7 +78,7 @@ PLANTED = ("denied", "somebody else", "on a door", LAST, FIRST)
 
 
 def planted(arm: str, seed: int) -> Rows:
-    """Plant a wrong choice in the document: denied, about somebody else or nobody, or beside the right answer."""
+    """Plant a wrong choice in a document that denies it, is about somebody else or nobody, or has the right one too."""
     asked, texts = about_villagers(seed), []
     for number, (villager, what, question, item) in enumerate(asked):
         word = item.choices[(item.right + 1) % 4]
@@ -98,7 +98,10 @@ def planted(arm: str, seed: int) -> Rows:
 
 
 def believed(arm: str, seed: int) -> Rows:
-    """Ask for capitals, alone or after a sentence: true, false (in two wordings), denied or about another country."""
+    """Ask for capitals, alone or after a sentence.
+
+    The sentence is true, is false (in two wordings), denies a false capital, or is about another country.
+    """
     known: dict[str, str] = MATERIALS["capitals"]
     texts = []
     for question, item in capitals(seed, 40):
@@ -136,7 +139,7 @@ def cut(text: str) -> str:
 
 
 def scores_of(arm: str, documents: Sequence[str], questions: Sequence[str]) -> dict[int, np.ndarray]:
-    """For each layer (0 if there are no layers), return the score of each document: [question, document]."""
+    """For each layer (0 without layers), return each document's score for each question: [question, document]."""
     if arm == "embeddings":
         layers = range(0, smollm2()[0].config.n_layers + 1, 5)
         indices: dict[int, Any] = {n: EmbeddingIndex(*smollm2(), documents, n) for n in layers}

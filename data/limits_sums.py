@@ -1,4 +1,4 @@
-"""Train a small model to add at once or in steps, and the course's model to use a calculator, for lesson 11."""
+"""For lesson 11, train a small model to add at once or in steps, and the course's model to use a calculator."""
 
 import random
 import re
@@ -34,7 +34,7 @@ class Characters:
 
 
 class Examples:
-    """A data set with new examples in each step: questions with answers, of which only the answers are targets.
+    """A data set with new examples in each step: questions with answers, where only the answers are targets.
 
     The model also reads any text in `‹›` in the answer, but this text is not a target: a tool writes it.
     """
@@ -129,7 +129,7 @@ def tested_sums(seed: int) -> dict[int, list[tuple[int, int]]]:
 
 
 def sums_to_learn(how: str, seed: int) -> Examples:
-    """Return examples of sums with one to three digits, without the two- and three-digit sums of the tests."""
+    """Return examples of sums of one- to three-digit numbers, except the two- and three-digit sums in the tests."""
     tests = tested_sums(seed)
     held_out = {each for digits in (2, 3) for each in tests[digits]}
 
@@ -146,7 +146,9 @@ def adder_plan(steps: int, rate: float) -> TrainConfig:
 
 
 def in_steps(arm: str, seed: int) -> Rows:
-    """Train an adder, and test it on new sums with one to three digits, and on sums with four, which no example has.
+    """Train an adder, and test it on sums of numbers with one to four digits.
+
+    The examples contain neither the two- and three-digit sums in the tests nor any four-digit numbers.
 
     The learning rate for the matrices is 1e-2 unless the arm names another; the other parameters get 0.3 times this
     rate.
@@ -213,7 +215,10 @@ ANIMALS = ("fox", "cat", "sheep", "mouse", "rabbit", "bear", "owl", "duck", "hen
 
 @torch.no_grad()
 def give_digits_a_start(model: Transformer, tokenizer: Any) -> None:
-    """Give the ten digits, which are not in the tales, the rows of ten animals, which the model can already copy."""
+    """Replace the ten digits' rows with the rows of ten animals, whose names the model can already copy.
+
+    The digits do not occur in the tales.
+    """
     for digit, animal in enumerate(ANIMALS):
         (new,), (known,) = tokenizer.encode(str(digit)), tokenizer.encode(f" {animal}")
         for weight in model.parameters():
@@ -222,7 +227,7 @@ def give_digits_a_start(model: Transformer, tokenizer: Any) -> None:
 
 
 def by_calculator(arm: str, seed: int) -> Rows:
-    """Train the course's own model on word problems with up to two digits, to answer at once or after a call."""
+    """Train the course's model on word problems with one- or two-digit numbers, to answer at once or after a call."""
     model, tokenizer = load_pretrained("tinytales", device="cpu", dtype="float32")
     give_digits_a_start(model, tokenizer)
 

@@ -1,4 +1,4 @@
-"""Make and ask the questions of lesson 11's experiments; a text that they share is read only once."""
+"""Make and ask the questions for lesson 11's experiments; a text that several questions share is read only once."""
 
 import json
 import random
@@ -146,7 +146,7 @@ def shots(name: str, n: int, how: str, seed: int) -> str:
     """Return `n` examples as a text; `how` changes only their labels or their layout."""
     pool, _ = task(name)
     chance = random.Random(seed)
-    if name == "sentiment":  # equally many examples with each label
+    if name == "sentiment":  # the same number of examples for each label
         halves = [chance.sample([item for item in pool if item.right == side], 8) for side in (0, 1)]
         chosen = [item for pair in zip(*halves) for item in chance.sample(pair, 2)][:n]
     else:
@@ -200,7 +200,7 @@ def sums(seed: int) -> list[tuple[str, Item]]:
 
 
 def letters(seed: int) -> Iterator[tuple[int, str, Item]]:
-    """Ask for each of the first five letters of a word with five to eight letters; all choices are letters of it."""
+    """Ask for each of the first five letters of a word with five to eight letters; all choices occur in the word."""
     chance = random.Random(seed)
     words = [word for word, _ in MATERIALS["french"] if 5 <= len(word) <= 8]
     words += [job for job in MATERIALS["villagers"]["jobs"] if 5 <= len(job) <= 8]
@@ -250,7 +250,7 @@ ASKED = {
 
 
 def about_villagers(seed: int) -> list[tuple[Villager, str, str, Item]]:
-    """Return a question for each villager: the villager, the fact that it asks for, its text, and its choices."""
+    """Return, for each villager, the villager, the fact that a question asks for, the question, and its choices."""
     chance, people = random.Random(seed), villagers(seed)
     found = []
     for number, villager in enumerate(people):

@@ -7,9 +7,9 @@ the held-out stories, which are used only once, in the lesson. Each line of alig
 the experiment, its arm, the seed, the step, the measure, the value, and, for a count, the number of prompts.
 alignment_answers.json holds answers of models that were trained to list animals.
 
-The seed decides on which conversations, and in which order, the starting model is tuned (lesson 08's cautious model),
-the order of the prompts, and the sampled answers. The training loop is in alignment_loop.py, the reward model in
-alignment_judge.py, and the measures are in alignment_measures.py.
+The seed determines the order of the prompts, the sampled answers, and how the starting model (lesson 08's cautious
+model) is tuned: on which conversations, and in which order. The training loop is in alignment_loop.py, the reward model
+is in alignment_judge.py, and the measures are in alignment_measures.py.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Find learning rates and initial weights for each architecture of lesson 05, with the same search for all.
 
-    python data/make_architecture_sweep.py        (about 10 minutes on a quiet core; writes architecture_sweep.csv)
+    python data/make_architecture_sweep.py        (about 10 minutes on an idle core; writes architecture_sweep.csv)
 
 The search for each version tries 24 random settings with one seed ("try") and 12 settings near the best of them
 ("near"), runs the best three with two more seeds ("again"), and keeps the setting with the best mean of three seeds.
@@ -63,7 +63,7 @@ def nearby(setting, chance):
 
 
 def trained(config, learn_from, seed, table_rate, matrix_rate, table_start, position_start, matrix_start, steps=STEPS):
-    """Train with AdamW; the rate warms up over a tenth of the steps, and follows half a cosine over all steps."""
+    """Train with AdamW; the rate warms up over a tenth of the steps, and follows half a cosine wave over all steps."""
     model = Transformer(config, seed=seed)
     tables, matrices = [], []
     for name, parameter in model.named_parameters():

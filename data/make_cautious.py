@@ -2,8 +2,8 @@
 
     python data/make_cautious.py
 
-This is lesson 08's model, which decides by a question's wording whether to refuse, but it is tuned for only two thirds
-as long. The weights are rounded to bfloat16, which halves the size of the file.
+Like lesson 08's model, it decides from a question's wording whether to refuse, but it is tuned for only two thirds as
+long. The weights are rounded to bfloat16, which halves the size of the file.
 """
 
 import copy

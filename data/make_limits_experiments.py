@@ -73,7 +73,7 @@ RATES = ("1e-3", "3e-3", "3e-4")  # learning rates for tuning the course's own m
 
 
 def few_shot(arm: str, seed: int) -> Rows:
-    """Measure accuracy by the number of examples, also with shuffled or wrong labels and with mixed layouts."""
+    """Measure accuracy for each number of examples, also with shuffled or wrong labels and with mixed layouts."""
     name, how = arm.split(", ")
     for n in (0, 1, 4, 16) if how == "right labels" else (4, 16):
         scored = answered(name, shots(name, n, how, seed))
@@ -106,7 +106,7 @@ def induction_scores() -> torch.Tensor:
 
 
 def heads_of(arm: str, seed: int) -> list[tuple[int, int]]:
-    """Return the heads with the highest induction scores, or up to as many from the same layers with low scores."""
+    """Return the heads with the highest induction scores, or at most as many low-scoring heads from the same layers."""
     scores = induction_scores()
     order = scores.flatten().argsort(descending=True).tolist()
     best = [divmod(place, scores.shape[1]) for place in order[: int(arm.split()[0])]]
@@ -123,7 +123,7 @@ def heads_of(arm: str, seed: int) -> list[tuple[int, int]]:
 
 
 def heads_off(arm: str, seed: int) -> Rows:
-    """Measure few-shot answers with induction heads, or as many other heads, replaced by their mean on a story."""
+    """Measure few-shot accuracy when induction heads or up to as many others are replaced by their mean on a story."""
     model, tokenizer = smollm2()
     reference = torch.tensor([tokenizer.encode(tinytales_text(1500))])
     chosen = heads_of(arm, seed)
@@ -139,7 +139,7 @@ def heads_off(arm: str, seed: int) -> Rows:
 
 
 def measured(scored: Sequence[ChoiceScores], temperature: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the confidence in the chosen answer, and whether it is right."""
+    """Return, for each question, the confidence in the chosen answer, and whether this answer is right."""
     sure = np.array([each.probabilities(temperature).max() for each in scored])
     return sure, np.array([each.is_right() for each in scored])
 
@@ -202,7 +202,7 @@ SAMPLES = 8
 
 @torch.inference_mode()
 def self_consistency(arm: str, seed: int) -> Rows:
-    """Test on capitals, after four examples, whether agreement with eight sampled answers tells right from wrong."""
+    """Test on capitals, after four examples, whether agreement with eight samples tells right answers from wrong."""
     model, tokenizer = smollm2()
     known: dict[str, str] = MATERIALS["capitals"]
     countries = random.Random(seed).sample(sorted(known), 44)
@@ -257,7 +257,7 @@ def in_blocks(loss: torch.Tensor) -> Rows:
 
 @torch.inference_mode()
 def positions(arm: str, seed: int) -> Rows:
-    """Measure the loss of the course's model up to position 1,152 (it was trained to 384), with or without a remedy."""
+    """Measure the loss of the course's model up to position 1,152 (trained up to 384), with or without a remedy."""
     model, _ = load_pretrained("tinytales", device="cpu", dtype="float32")
     ids = tales("validation", seed, 24, seed)
     if arm == "window":

@@ -71,7 +71,7 @@ smol.requires_grad_(False)
 
 
 def write(prompts: list[str], sampler: Sampler, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Write n tokens after each prompt, but no end token; return them and their log-probabilities: both (prompt, n)."""
+    """Write n tokens after each prompt, but no end token; return their ids and log-probabilities, both (prompt, n)."""
     rows = [tokenizer.encode(prompt) for prompt in prompts]
     width = max(map(len, rows))
     ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])

@@ -1,13 +1,13 @@
-"""Run the experiments of lesson 10: a grid of small models, what spoils a law, and a prediction and its test.
+"""Run the experiments of lesson 10: train a grid of small models, try what spoils a law, and test a prediction.
 
     python data/make_scaling_experiments.py  (about 55 minutes on one quiet core; run it again to continue after a stop)
 
 Every run of the grid has a schedule that ends with the training, and the learning rate that was best for its size on
-validation stories ("rates"). The reported losses are measured on held-out stories. "prediction" is fitted to the grid
-and written to the file before "target" is trained. "width" transfers a learning rate to wider models, "wider" does so
-with more steps, and "names" and "kinds" ask what models have learned about the village. Each line of
-scaling_experiments.csv holds one number: the experiment, its arm (a size, and thousands of tokens), the seed, the step,
-the measure, the value, and, for a count, the total.
+validation stories ("rates"). The reported losses are measured on held-out stories. "prediction" uses a law that is
+fitted to the grid, and is written to the file before "target" is trained. "width" transfers a learning rate to wider
+models, "wider" does so with more steps, and "names" and "kinds" ask what models have learned about the village. Each
+line of scaling_experiments.csv holds one number: the experiment, its arm (a size, and thousands of tokens), the seed,
+the step, the measure, the value, and, for a count, the total.
 """
 
 import csv
@@ -128,7 +128,7 @@ def run(
     look: Sequence[int] = (),
     schedule: str = "cosine",
 ) -> tuple[Transformer | None, int, dict[int, float]]:
-    """Train one model; return it (None if training diverged), its steps, and its loss at each step in `look`."""
+    """Train a model; return it (None if it diverged), the number of steps, and the loss at each step in `look`."""
     steps = round(1000 * thousands / (BATCH * WINDOW))
     plan = TrainConfig(
         steps=steps,
@@ -152,7 +152,7 @@ def run(
 
 
 def known(experiment: str, measure: str) -> dict[tuple[str, int], float]:
-    """Read the values of an experiment from the file, by arm and seed."""
+    """Read one measure of an experiment from the file, and return its values by arm and seed."""
     with FILE.open(newline="") as lines:
         return {
             (row["arm"], int(row["seed"])): float(row["value"])
@@ -168,7 +168,10 @@ def best_rate(size: str) -> float:
 
 
 def arms_beyond() -> tuple[str, ...]:
-    """Return arms with half or twice the best rate, if the best is the lowest or the highest rate so far."""
+    """Return arms with rates beyond those tried so far, for the sizes that need them.
+
+    If a size's best rate is the lowest so far, its arm has half that rate; if it is the highest, twice that rate.
+    """
     arms = []
     for size, thousands in SWEEP.items():
         tried = {float(arm.split(" @ ")[1]) for arm, _ in known("rates", "loss") if arm.startswith(f"{size} ")}
@@ -225,7 +228,7 @@ def law_of(experiment: str) -> Fit:
 
 
 def prediction(arm: str, seed: int) -> Rows:
-    """Predict, from the law of the grid, the loss of a model that has not been trained yet."""
+    """Predict, from the law fitted to the grid, the loss of a model that has not been trained yet."""
     size, thousands = arm.split()
     said = law_of("shakespeare" if arm == AIM_OF_PLAYS else "grid").predict(
         size_of(size), 1000 * float(thousands), level=0.9
@@ -276,11 +279,12 @@ def kinds(arm: str, seed: int) -> Rows:
 
 
 def width(arm: str, seed: int, steps: int = 64) -> Rows:
-    """Train a model several times as wide as the narrowest; the arm names this factor and the narrowest model's rate.
+    """Train a widened version of the narrowest model; the arm gives the factor and the narrowest model's rate.
 
     "standard" uses the same rate and initial weights at any width, as everywhere in the course. "muP" is described in
     `maximal_update`. "rates alone" is "standard" with the rates of muP. "tuned muP" starts from a narrow model with two
-    other choices that suit muP, and keeps both at any width: a last norm that starts at 4, and lower rates for tables.
+    other choices that suit muP, and keeps both at any width: a final norm whose weights start at 4, and lower rates for
+    tables.
     """
     named, rate = arm.split(" @ ")
     way, times = named.rsplit(" ", 1)
@@ -341,7 +345,7 @@ PLAYS = tuple(
     for size, k in line.items()
     if compute < 2e11 and k < 450 and size != "3XS"
 )
-# A size of the grid, trained with more than four times the compute of any run in its grid.
+# One size from each grid, to be trained with more than four times the compute of any run in that grid.
 AIM_OF_TALES, AIM_OF_PLAYS = "L 1485", "L 230"
 WITH_ONE_RATE = tuple(
     f"{size} {k}" for compute in (5e10, 1.25e11, 3.1e11) for size, k in GRID[compute].items() if k < 800

@@ -4,7 +4,7 @@
 
 The script trains the model (a run that was stopped resumes), scores it, and writes the model and its card. Two cores
 with matrix units for bfloat16 (10 thousand tokens a second) need 24 minutes in all; other cores (6 thousand) need 40.
-Everything that decides the result is in this file.
+Everything that determines the result is in this file.
 """
 
 import argparse
@@ -110,7 +110,7 @@ def trained(tokenizer: BPETokenizer, folder: Path) -> tuple[Transformer, list[di
 
 
 def exercises(split: str) -> list[tuple[str, str, str]]:
-    """Return exercises about new stories: the kind, the page up to the answer, and the answer."""
+    """Return exercises about new stories, each with its kind, the page up to the answer, and the answer."""
     found = []
     for story in tinytales(seed=1, split=split, n_stories=STORIES_TO_SCORE):
         above = story.text + STORY_SEPARATOR
@@ -135,7 +135,7 @@ def answers_of(model: Transformer, tokenizer: BPETokenizer, pages: list[str]) ->
 
 
 def scores(model: Transformer, tokenizer: BPETokenizer, split: str) -> dict[str, tuple[int, int, int]]:
-    """Count, by kind, the right answers, the right answers when another story is above (control), and all answers."""
+    """Count, by kind, the right answers, the right answers with the story replaced (control), and all answers."""
     asked = exercises(split)
     stories = list(dict.fromkeys(page.partition(STORY_SEPARATOR)[0] for _, page, _ in asked))
     after = dict(zip(stories, stories[1:] + stories[:1]))

@@ -36,7 +36,7 @@ SMALL = TransformerConfig(
 
 
 class Laboratory:
-    """A store of runs of the small model: each run is computed once, and its result is kept in the file."""
+    """Trains the small model; each run is computed only once, and its result is kept in the file."""
 
     def __init__(self):
         tales = tinytales_text(2_000_000)
@@ -110,7 +110,7 @@ def product(tables, matrices):
 
 
 def everywhere(choices):
-    """Return all rates of the sweep for the optimizer in `choices`."""
+    """Return all pairs of rates (tables, matrices) in the sweep for the optimizer in `choices`."""
     return product(TABLES, MATRICES[choices.get("optimizer", "adamw")])
 
 
@@ -133,7 +133,7 @@ def main():
         compare("first weights, one rate of 0.01", 60, [(1e-2, 1e-2)], start, **{name: {}})
         compare("first weights", 60, few, start, **{name: {}})
     compare("one rate of 0.01", 60, [(1e-2, 1e-2)], base={}, **{"no warm-up": {"warmup": 0}})
-    # The unfair comparisons that the lesson tells about, and the fair comparisons that replace them.
+    # The unfair comparisons that the lesson describes, and the fair comparisons that replace them.
     compare("one rate of 0.01", 60, [(1e-2, 1e-2)], Muon={"optimizer": "muon"})
     compare("a tenth for the matrices", 60, [(1e-2, 1e-3)], AdamW={})
     compare("warm-up", 60, product([3e-2], MATRICES["adamw"]), **{"no warm-up": {"warmup": 0}})

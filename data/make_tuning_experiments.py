@@ -2,10 +2,10 @@
 
     python data/make_tuning_experiments.py    (an hour on one core; if you stop it, run it again to continue)
 
-`kinds` and `unanswerable` use the held-out stories, once. All other experiments use validation stories, which we also
-used to make choices. Each line of tuning_experiments.csv holds one number: the experiment, its arm, the seed, the step,
-the measure, the value, and, for a count, the number of prompts. The seed decides the choice and the order of the
-conversations, or the LoRA's A.
+`kinds` and `unanswerable` use the held-out stories, and each does so only once. All other experiments use validation
+stories, which we also used to make choices. Each line of tuning_experiments.csv holds one number: the experiment, its
+arm, the seed, the step, the measure, the value, and, for a count, the number of prompts. The seed decides which
+conversations are used and in which order, or how the LoRA's matrix A starts.
 """
 
 import copy
@@ -46,7 +46,7 @@ HELD_BACK = ChatData(tokenizer, tales.training_conversations(16, seed=2)).batch(
 
 
 class WithOtherTargets:
-    """A data set with the same batches, but with changed targets."""
+    """Wraps a data set, and changes the targets of its batches."""
 
     def __init__(self, data: ChatData, change: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.data, self.change = data, change
@@ -70,7 +70,7 @@ def loss_on_answers(model: Transformer) -> float:
 
 
 def mask(arm: str, seed: int) -> Rows:
-    """Tune the base model with different tokens in the loss."""
+    """Tune the base model; the arm says which tokens count in the loss."""
     change = {"all tokens": all_tokens, "no end": lambda x, y: y.where(y != END, -100)}.get(arm, lambda x, y: y)
     model = copy.deepcopy(base)
     data = ChatData(tokenizer, tales.training_conversations(240, start=10_000 * seed))
@@ -83,7 +83,7 @@ def mask(arm: str, seed: int) -> Rows:
 
 
 def refusals(arm: str, seed: int) -> Rows:
-    """Tune with unanswerable questions, either of kinds that no story answers, or with wordings that others answer."""
+    """Tune with unanswerable questions, of kinds that no story answers or with wordings that other stories answer."""
     balanced = arm == "balanced"
     talks = tales.training_conversations(240, kinds=tales.KINDS, balanced=balanced, start=10_000 * seed)
     model = copy.deepcopy(base)
@@ -110,7 +110,7 @@ def refusals(arm: str, seed: int) -> Rows:
 
 @torch.no_grad()
 def on_a_page(prompts: list[tales.Prompt]) -> int:
-    """Count the base model's right answers when it answers in its own format, up to the end of the line."""
+    """Count the base model's right answers to prompts in its own format, where an answer ends with its line."""
     texts, answers = zip(*map(tales.as_on_a_page, prompts))
     rows = [plain.encode(text) for text in texts]
     width, (line_end,) = max(map(len, rows)), plain.encode("\n")
@@ -123,7 +123,7 @@ def on_a_page(prompts: list[tales.Prompt]) -> int:
 
 
 def kinds(arm: str, seed: int) -> Rows:
-    """Measure each kind of request on 20 stories, with the base model in its own format, or with the tuned model."""
+    """Test each kind of request on 20 stories, with the base model in its own format, or with the tuned model."""
     prompts = {kind: tales.held_out_prompts(20, kinds=[kind]) for kind in tales.ANSWERABLE}
     if arm == "on a page":
         for kind, some in prompts.items():
@@ -172,7 +172,7 @@ def examined(model: Transformer, its_tokenizer) -> dict[str, tuple[float, int | 
 
 
 def manner(arm: str, seed: int) -> Rows:
-    """Tune SmolLM2 to begin its answers with two words, with a LoRA of rank 4 or with all weights."""
+    """Tune a LoRA of rank 4, or all weights, so that SmolLM2 begins its answers with the words "With pleasure!"."""
     name, _, rate = arm.partition(" @ ")
     dtype = "float32" if name == "all weights" else "auto"  # in bfloat16, steps of 1e-5 would be lost
     model, its_tokenizer = load_pretrained("smollm2-135m-instruct", dtype=dtype)

@@ -34,9 +34,9 @@ def facts(model: Transformer, tokenizer: BPETokenizer) -> list[tuple[str, float,
     """Ask where each villager lives, in the words of the stories: "Pip the rabbit lived in the burrow …".
 
     "Exact" counts answers whose tokens are all the likeliest, so that greedy generation writes the right answer.
-    "Choice" counts right homes that are likelier than all other homes. "Shuffled" measures the home of the previous
-    villager instead. Every second villager is of the same kind as the previous villager, so the difference between the
-    two hides about half of what a model knows about kinds: see `kinds_of_homes`.
+    "Choice" counts right homes that are likelier than all other homes. "Shuffled" is the log-likelihood of the
+    previous villager's home. Every second villager is of the same kind as the previous villager, so the difference
+    between the two log-likelihoods hides about half of what a model knows about kinds: see `kinds_of_homes`.
     """
     by_name: dict[str, dict[str, str]] = {}
     for fact in world_facts():

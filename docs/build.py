@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> int:
-    """Build the site as the command line asks, and return the exit status."""
+    """Build the site according to the command-line arguments, and return the exit status."""
     parser = argparse.ArgumentParser(description="Build the web edition of the course.")
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="such as 03_attention; default: the whole course")
     parser.add_argument(

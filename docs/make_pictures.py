@@ -1,4 +1,4 @@
-"""Make the pictures of the README: an animation, a still picture from it, and a thumbnail for each lesson.
+"""Make the pictures for the README: an animation, a still picture from it, and a thumbnail for each lesson.
 
     python docs/make_pictures.py                  make all pictures
     python docs/make_pictures.py moving           only the animation: a model's attention, and a training run
@@ -34,7 +34,7 @@ HEADS = [
     (20, 5),
     (23, 3),
 ]  # the mouse points at these heads in turn; the last head is opened
-QUERIES = ["·Mary", "·John", "·store", "·gave", "·to"]  # the mouse points at the last row of each of these tokens
+QUERIES = ["·Mary", "·John", "·store", "·gave", "·to"]  # the mouse points at the row where each of these last occurs
 STEPS, SHOWN = 480, 22  # steps of the training run, and how many of them the animation shows
 
 # For each lesson: how the description of its picture begins (the first match is used), and which part of the picture to
@@ -140,7 +140,7 @@ def training_frames(page: Page, folder: Path) -> Iterator[Frame]:
         written = "".join(llmlib.generate_text(model, tokenizer, "\n\n", 70, Sampler(temperature=0.5), seed=0))
         return written.strip().split("\n\n")[0]
 
-    moments = {round(1 + (STEPS - 1) * (k / (SHOWN - 1)) ** 2) for k in range(SHOWN)}  # dense at the start
+    moments = {round(1 + (STEPS - 1) * (k / (SHOWN - 1)) ** 2) for k in range(SHOWN)}  # closer together at the start
     recipe = TrainConfig(
         STEPS,
         12,

@@ -52,7 +52,7 @@ class TransformerConfig:
         defaults = {"n_kv_heads": self.n_heads, "d_head": self.d_model // self.n_heads, "d_mlp": 4 * self.d_model}
         for name, value in defaults.items():
             if not getattr(self, name):
-                object.__setattr__(self, name, value)  # the only way, as the dataclass is frozen
+                object.__setattr__(self, name, value)  # the only way to set a frozen field
         if self.mlp == "none":
             object.__setattr__(self, "d_mlp", 0)
         if self.n_heads % self.n_kv_heads:

@@ -96,7 +96,7 @@ def parameters_of(config: TransformerConfig) -> dict[str, int]:
 
 
 def forward_flops(config: TransformerConfig, seq_len: int) -> int:
-    """Return the FLOPs of all matrix products (including the output layer) per token in a text of `seq_len` tokens."""
+    """Return the FLOPs per token of all matrix products, output layer included, in a text of `seq_len` tokens."""
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head
     maps = c.d_model * (2 * d_q + 2 * d_kv) + {"none": 0, "swiglu": 3}.get(c.mlp, 2) * c.d_model * c.d_mlp
@@ -107,10 +107,11 @@ def forward_flops(config: TransformerConfig, seq_len: int) -> int:
 def activations(config: TransformerConfig) -> int:
     """Return how many activations per token the backward pass needs, not counting the logits.
 
-    Each block needs the following: the input and output of both norms (RMSNorm also keeps its result before it is
-    multiplied by the weight); queries, keys and values, as they enter attention, and the result of attention; and in
-    the MLP each value that is an input to a nonlinearity, to a product of two activations, or to a product with a
-    weight matrix.
+    Each block needs the following: the input and output of each norm (RMSNorm also keeps its result before it is
+    multiplied by the weight); the queries, keys and values, as they enter attention, and the result of attention (with
+    `qk_norm`, also the queries and keys before, inside and after their norms); and, in the MLP, each value that is an
+    input to a nonlinearity, to a product of two activations, or to a product with a weight matrix. The final norm needs
+    as much as any other norm.
     """
     c = config
     d_q, d_kv = c.n_heads * c.d_head, c.n_kv_heads * c.d_head

@@ -240,7 +240,7 @@ def llama3_rope_factors(
 
 
 def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
-    """Return divisors for the rotary frequencies that squeeze a longer context into the angles of the old context.
+    """Return divisors for the rotary frequencies, to squeeze a longer context into the angles of the old context.
 
     The new context is `factor` times as long. This is position interpolation: position 2000 of 4000 is rotated by the
     same angles as position 1000 of 2000 was, so the model sees no new angles, but the angles of neighbouring positions
@@ -255,7 +255,7 @@ def linear_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
 
 
 def ntk_rope_factors(d_head: int, factor: float | int) -> tuple[float, ...]:
-    """Return divisors for the rotary frequencies that slow down mainly the slow rotations, for a longer context.
+    """Return divisors for the rotary frequencies, to slow down mainly the slow rotations for a longer context.
 
     The slowest rotation is slowed down by `factor`, the fastest rotation not at all, and the others by amounts in
     between. Fast rotations distinguish neighbouring positions, so they stay as they are. Slow rotations show where in a

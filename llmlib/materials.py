@@ -13,7 +13,7 @@ from llmlib.tokenization.published import smollm2_file, smollm2_is_here, vocabul
 
 @dataclass(frozen=True)
 class Material:
-    """Something to download; `bring` downloads it once, and `is_here` checks offline whether we have it."""
+    """Something that the lessons download; `bring` fetches it once, and `is_here` checks offline whether we have it."""
 
     name: str
     megabytes: int | float  # the size of the download

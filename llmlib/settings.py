@@ -107,8 +107,8 @@ def expected(kind: Any) -> str:
 def from_mapping(cls: type[Settings], values: Any, where: str, given: Mapping[str, Any] | None = None) -> Settings:
     """Build a dataclass from names and values in a TOML or JSON file, and from the fields in `given`.
 
-    Raises a `SettingsError` that begins with `where` for an unknown name (and suggests the right name), for a missing
-    name, and for any value that the dataclass rejects.
+    Raises `SettingsError` for an unknown name (and suggests the right name), for a missing name, and for any value that
+    the dataclass rejects; the message begins with `where`.
 
     >>> @dataclass(frozen=True)
     ... class Walk:
@@ -163,7 +163,7 @@ def _called(kind: Any) -> str:
 
 
 def _plain(name: str, value: Any, kind: Any) -> Any:
-    """Return the value in plain form, or `_UNFIT` if its type does not fit."""
+    """Return the value as a plain int, float, tuple or the like, or `_UNFIT` if it does not fit the type."""
     if get_origin(kind) is Literal:
         return value if value in get_args(kind) else _UNFIT
     if get_origin(kind) is tuple:

@@ -59,10 +59,10 @@ def use_style() -> None:
 def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | None" = None) -> None:
     """Show a plot in a notebook, with a sentence that describes it for people who cannot see it.
 
-    `figure` is the current figure by default, and is closed afterwards, as with `plt.show()`. With a `place`, which
-    `IPython.display.display(…, display_id=True)` returns, the plot replaces the output there, so a curve can grow while
-    you watch. Raises `ValueError` for a sentence with fewer than 20 characters, because a description such as "a plot"
-    says nothing.
+    `figure` is the current figure by default, and is closed afterwards, as with `plt.show()`. With `place`, a
+    handle from `IPython.display.display(…, display_id=True)`, the plot replaces the output there, so a curve can grow
+    while you watch. Raises `ValueError` for a sentence with fewer than 20 characters, because a description such as "a
+    plot" says nothing.
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
@@ -85,10 +85,10 @@ def show_plot(alt: str, figure: "Figure | None" = None, place: "DisplayHandle | 
 
 
 def picture_html(source: bytes, alt: str, kind: str = "png") -> str:
-    """Return a PNG or SVG picture as HTML, with a white background and a description.
+    """Return HTML that shows a PNG or SVG picture and describes it for people who cannot see it.
 
-    A dark theme inverts the picture. JupyterLab drops the description of a plain picture, but keeps the description of
-    a picture in HTML.
+    A dark theme inverts the picture, so its background should be white. JupyterLab drops the description of a plain
+    picture, but keeps the description of a picture in HTML.
 
     >>> picture_html(b"", "Two lines that cross.").removeprefix(SHEET)
     '<img class="llm-picture" alt="Two lines that cross." src="data:image/png;base64,"/>'

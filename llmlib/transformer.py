@@ -178,7 +178,7 @@ class Transformer(Observed):
             )
         self._check_devices(ids=ids, attention_mask=attention_mask, cache=cache.real if cache else None)
         self._check_length(ids)
-        # On a GPU, looking at the ids would stall the queue at every token, and a graph knows only their shape.
+        # On a GPU, looking at the ids would stall the queue at every token; a compiled graph knows only their shape.
         if ids.device.type == "cpu" and not torch.compiler.is_compiling():
             self._check_range(ids)
         if cache and start + ids.shape[1] > cache.max_seq_len:
@@ -254,7 +254,7 @@ class Transformer(Observed):
 
         window = self.config.sliding_window
         if window and not torch.compiler.is_compiling() and window >= end:
-            window = None  # no effect on so short a text; a graph keeps it, because it must also work for longer texts
+            window = None  # too wide to matter here; a graph keeps it, because it must also work for longer texts
         if real is None:
             positions = torch.arange(start, end, device=ids.device)[None]
             mask = causal_mask(end - start, end, window, ids.device)[None, None] if window else None

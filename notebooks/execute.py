@@ -2,8 +2,8 @@
 
     python notebooks/execute.py [LESSON.ipynb …]      (by default all lessons, like `make notebooks`)
 
-A widget is stored only as its static picture, since a live view that is stored without its widget model
-would hide the picture.
+A widget is stored only as its static picture, since a live view that is stored without its widget model would hide
+the picture.
 """
 
 import os
@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
-# The cell metadata to keep: tags for nbval, folded side paths, and settings that hide the first cell's code.
+# The cell metadata to keep: tags for nbval, and settings that fold side paths and hide the first cell's code.
 KEPT = ("tags", "jp-MarkdownHeadingCollapsed", "jupyter", "cellView")
 NOT_RUN = "skip-execution"  # the tag of the cell that first_cell.py inserts; this cell has no number
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

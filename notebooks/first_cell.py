@@ -1,10 +1,10 @@
-"""Insert the same cell into every lesson: it installs the course where it is missing, as in Colab.
+"""Insert the same cell into every lesson; this cell installs the course where it is missing, as in Colab.
 
     python notebooks/first_cell.py
 
 Run this script after you write a lesson, or when the repository's address changes. Only pyproject.toml contains the
-address (`Repository` in `[project.urls]`); if it has none, the cell asks for it. Nothing else in a lesson changes. The
-cell is not run when a lesson is stored, so it has no number and no output.
+address (`Repository` in `[project.urls]`); if there is none, the cell asks for it. Nothing else in a lesson changes.
+The cell is not run when a lesson is stored, so it has no number and no output.
 """
 
 import tomllib

@@ -1,4 +1,4 @@
-"""Provide rules for lesson pages, for tests that read the notebooks and for tests that open them in a browser."""
+"""The tests that read the notebooks and those that open them in a browser share these rules for lesson pages."""
 
 import ast
 import re

@@ -17,7 +17,7 @@ def run():
     return CliRunner().invoke(app, ["doctor"])
 
 
-def test_a_healthy_machine_has_no_fault(private_cache, monkeypatch):
+def test_a_healthy_machine_has_no_problems(private_cache, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": 8e9}))
     result = run()
     assert result.exit_code == 0, result.output
@@ -27,7 +27,7 @@ def test_a_healthy_machine_has_no_fault(private_cache, monkeypatch):
     assert "FIX" not in result.output
 
 
-def test_each_fault_comes_with_a_remedy_and_the_exit_code_is_1(private_cache, monkeypatch):
+def test_each_problem_comes_with_a_remedy_and_the_exit_code_is_1(private_cache, monkeypatch):
     private_cache.mkdir()
     (private_cache / SMOLLM2_WHEEL[2].rpartition("/")[2]).write_bytes(b"half a mod")
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": 1e9}))
@@ -54,7 +54,7 @@ def only(*names):
     return version
 
 
-def test_an_installation_of_the_library_alone_is_not_a_fault(private_cache, monkeypatch):
+def test_an_installation_of_the_library_alone_is_not_a_problem(private_cache, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("memory", (), {"available": 8e9}))
     monkeypatch.setattr(doctor.importlib.metadata, "version", only("matplotlib"))
     result = run()
@@ -63,7 +63,7 @@ def test_an_installation_of_the_library_alone_is_not_a_fault(private_cache, monk
     assert f"only the library. {remedy}" in result.output
 
 
-def test_a_check_that_raises_an_error_counts_as_a_fault(monkeypatch):
+def test_a_check_that_raises_an_error_counts_as_a_problem(monkeypatch):
     def broken():
         raise RuntimeError("no answer")
 
@@ -78,7 +78,7 @@ def found(what):
     return [(finding.ok, finding.found) for finding in doctor.examine() if finding.what == what]
 
 
-def test_a_course_package_that_is_too_old_is_a_fault(private_cache, monkeypatch):
+def test_a_course_package_that_is_too_old_is_a_problem(private_cache, monkeypatch):
     installed = {"jupyterlab": "3.0.0", "ipywidgets": "8.1.5", "anywidget": "0.9.2", "matplotlib": "99.0rc1"}
     real = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: installed.get(name) or real(name))
@@ -97,7 +97,7 @@ def test_the_list_of_course_packages_comes_from_the_course_extra(private_cache, 
     assert not found("pytest")
 
 
-def test_a_mirror_that_is_not_a_folder_is_a_fault(private_cache, tmp_path, monkeypatch):
+def test_a_mirror_that_is_not_a_folder_is_a_problem(private_cache, tmp_path, monkeypatch):
     assert not found("mirror")
     monkeypatch.setenv("LLMLIB_MIRROR", str(tmp_path))
     assert found("mirror") == [(True, str(tmp_path))]
@@ -107,7 +107,7 @@ def test_a_mirror_that_is_not_a_folder_is_a_fault(private_cache, tmp_path, monke
 
 
 @pytest.mark.parametrize("below", [".", "models"])
-def test_a_file_in_place_of_the_cache_is_a_fault(tmp_path, monkeypatch, below):
+def test_a_file_where_the_cache_folder_should_be_is_a_problem(tmp_path, monkeypatch, below):
     (tmp_path / "f").touch()
     monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "f" / below))
     assert found("cache") == [(False, f"{tmp_path / 'f'} is not a folder")]
@@ -115,7 +115,7 @@ def test_a_file_in_place_of_the_cache_is_a_fault(tmp_path, monkeypatch, below):
     assert run().exit_code == 1
 
 
-def test_a_broken_link_in_place_of_the_cache_is_a_fault(tmp_path, monkeypatch):
+def test_a_broken_link_where_the_cache_folder_should_be_is_a_problem(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     monkeypatch.setenv("LLMLIB_CACHE", str(tmp_path / "link"))
     assert found("cache") == [(False, f"{tmp_path / 'link'} is not a folder")]

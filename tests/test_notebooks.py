@@ -76,7 +76,10 @@ assert pathlib.Path("course/pyproject.toml").is_file()
 
 
 def test_the_first_cell_installs_the_course_if_it_is_missing(first_cell, tmp_path):
-    """The environment is bare: a folder replaces the web address, and a script replaces pip, which would get torch."""
+    """The environment is bare.
+
+    A folder stands in for the web address, and a script stands in for pip, which would download torch.
+    """
     home, bare, away = (tmp_path / name for name in ("home", "bare", "away"))
     (home / "notebooks").mkdir(parents=True)
     (home / "notebooks" / "lesson.ipynb").touch()

@@ -196,7 +196,7 @@ def test_set_up_shows_its_progress_and_is_done_only_once(run_make):
     assert run_make("lab", "LAB_ARGS=--port 9").stdout.splitlines() == opened
 
 
-def test_make_says_what_to_do_after_a_failed_set_up_and_then_tries_again(run_make):
+def test_make_says_what_to_do_if_the_setup_fails_and_then_tries_again(run_make):
     for _ in range(2):
         done = run_make("lab", pip_ends=3)
         assert done.returncode == 2

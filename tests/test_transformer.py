@@ -213,7 +213,7 @@ def test_a_mask_of_zeros_and_ones_works_like_a_boolean_mask():
 def test_one_graph_serves_texts_of_every_length(monkeypatch):
     """`torch.compile` and `torch.export` each make one unbroken graph, which gives the same logits as the model."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # a dynamic length is a symbol, not a number
-    model = Transformer(dataclasses.replace(KINDS["mistral"], n_layers=1)).eval()  # rotary, grouped and windowed
+    model = Transformer(dataclasses.replace(KINDS["mistral"], n_layers=1)).eval()  # rotary, groups, a window
     compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
     length = torch.export.Dim("seq", min=2, max=model.config.max_seq_len)
     with torch.no_grad():

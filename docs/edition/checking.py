@@ -17,7 +17,7 @@ ADDRESSES = (
     ("link", "href", True),
     ("script", "src", True),
 )
-LEAST = 20  # the fewest characters in the description of a picture
+LEAST = 20  # how many characters the description of a picture needs at least
 
 
 def pages_of(site: Path) -> dict[str, BeautifulSoup]:

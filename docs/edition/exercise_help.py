@@ -34,7 +34,7 @@ def exercise_help(name: str) -> str:
 
 @contextlib.contextmanager
 def nobody_s_progress() -> Iterator[None]:
-    """Do not record progress: showing a solution counts as progress, but building the site should not."""
+    """Keep progress from being recorded: showing a solution counts as progress, but building the site should not."""
     before = os.environ.get("LLMLIB_DATA_DIR")
     with tempfile.TemporaryDirectory(prefix="llmlib-progress-") as folder:
         os.environ["LLMLIB_DATA_DIR"] = folder

@@ -79,7 +79,7 @@ def write(source: Path, lessons: Sequence[Lesson], staging: Staging, whole: bool
 
 
 def cards(lessons: Sequence[Lesson], pictures: Pictures) -> str:
-    """Write the list of lessons: each with a small picture, its title, its time and its promise."""
+    """Write the list of lessons: each with a small picture, its title, how long it takes, and what it promises."""
     rows = []
     for lesson in lessons:
         time = f'<p class="lesson-time">{html.escape(lesson.time)}</p>' if lesson.time else ""

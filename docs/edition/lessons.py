@@ -1,4 +1,4 @@
-"""Turn a stored notebook into the source of a page: pictures in files, views that can come alive, hints, links."""
+"""Turn a stored notebook into the source of a page, with pictures in files, views that can go live, hints and links."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ LINK = re.compile(r'<a href="(?P<name>[\w-]+)\.ipynb">(?P<words>.*?)</a>', re.S)
 BARE_ADDRESS = re.compile(r"(?<![\w(<\[\"'=`])(https?://[^\s<>)\]`]*[\w/])")
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.S)
 CHECKED = re.compile(r"^check\(\s*\"([\w.]+)\"", re.M)
-WIDTH = 400  # of a small picture on the first page, in pixels
+WIDTH = 400  # the width of a small picture on the first page, in pixels
 NOTE = (
     '<p class="edition-note">This is the web edition: the results are stored, but the views are alive. To run and '
     "change the code, start <code>make lab</code> and open <code>notebooks/{}</code>.</p>"
@@ -135,11 +135,11 @@ class Pictures:
         folder.mkdir(parents=True, exist_ok=True)
 
     def moved_out(self, source: str) -> str:
-        """Move each embedded picture to a file, and return the HTML for a page that is one folder down."""
+        """Move each embedded picture to a file, and return HTML that shows these files on a page one folder down."""
         return PICTURE.sub(self._to_file, source)
 
     def small(self, source: str) -> str:
-        """Write a small copy of the embedded picture (an SVG is small already), and return its file name."""
+        """Write a small copy of the embedded picture (an SVG is copied as it is), and return its file name."""
         found = PICTURE.search(source)
         data, suffix = base64.b64decode(found["data"]), "svg"
         if not found["kind"].startswith("svg"):
@@ -178,7 +178,7 @@ def size_of(picture: bytes) -> tuple[int, int] | None:
 
 
 class Staging:
-    """Turn lessons into the notebooks that Sphinx reads; `sheets` holds each style sheet of their outputs once."""
+    """Turn lessons into the notebooks that Sphinx reads; `sheets` collects the outputs' style sheets, each once."""
 
     def __init__(self, names: Sequence[str], pictures: Pictures):
         self.names, self.pictures = set(names), pictures
@@ -212,7 +212,7 @@ class Staging:
     def linked(self, source: str) -> str:
         """Rewrite the links in Markdown: keep only links to lessons of this site, and link bare addresses."""
         parts = CODE.split(source)
-        for i in range(0, len(parts), 2):  # the parts between them are code
+        for i in range(0, len(parts), 2):  # the parts in between are code
             parts[i] = re.sub(r"\[([^\]]+)\]\(([\w.-]+)\.ipynb\)", self._to_lesson, parts[i])
             parts[i] = BARE_ADDRESS.sub(r"<\1>", parts[i])
         return "".join(parts)

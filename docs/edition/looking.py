@@ -1,7 +1,7 @@
 """Check a built site in a browser: console, network, widths, accessibility (with axe), and keyboard.
 
-`axe` is the module of the tests that loads axe-core. A page is checked as a reader sees it: in light and in dark, on
-a desktop and on a telephone, with all folded parts open, and with its views alive.
+`axe` is the test module that loads axe-core. A page is checked as a reader sees it: in light and in dark mode, on a
+desktop and on a telephone, with all folded parts open, and with its views live.
 """
 
 import functools
@@ -24,7 +24,7 @@ STICKS_OUT = """() => Math.max(...[document.scrollingElement, ...document.queryS
 READY = "() => !document.querySelector('#status') || 'ready' in document.body.dataset"  # the page's model is loaded
 OPEN = "() => { for (const one of document.querySelectorAll('details')) one.open = true; }"
 DARK = "() => { document.body.dataset.theme = 'dark'; }"
-# Scroll to each view, wait for it to come alive, and return the views that did not.
+# Scroll to each view, wait until it is live, and return the views that did not become live.
 ENLIVEN = """async (patience) => {
   const dead = [];
   for (const figure of document.querySelectorAll(".live-view")) {
@@ -80,7 +80,7 @@ def served(site: Path, below: str = "/any/where") -> Iterator[str]:
 class Reader:
     """A reader that opens pages, and collects complaints from the console and the network.
 
-    A view may take `patience` seconds to come alive.
+    A view may take `patience` seconds to become live.
     """
 
     def __init__(self, page: Page, address: str, patience: float = 20):

@@ -1,6 +1,6 @@
 """Write the reference from the docstrings of all public modules, functions and classes, with their examples.
 
-We read the source and do not import it: signatures stay as written, with the names of axes, as in
+We read the source and do not import it, so signatures stay as written, with the names of axes, as in
 `Float[Tensor, "batch seq"]`.
 """
 
@@ -74,7 +74,7 @@ class Module:
 
 
 def modules(*patterns: str) -> list[Module]:
-    """Read the modules with public names or a docstring, in order of name; by default, read the whole library."""
+    """Read the modules with public names or a docstring, sorted by path; by default, read the whole library."""
     found = []
     for path in sorted(path for pattern in patterns or ("**/*.py",) for path in LIBRARY.glob(pattern)):
         parts = path.relative_to(LIBRARY.parent).with_suffix("").parts

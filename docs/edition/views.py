@@ -1,4 +1,4 @@
-"""Run a lesson once, and store each view that it shows as a page.
+"""Run a lesson once, and save each of its views as a page.
 
 A view can be saved as a page that works without Python. At the end of each cell, a probe in the lesson's kernel saves
 the views that the cell has shown. The folder of the pages is named after a hash of the lesson and of the library, so a
@@ -85,7 +85,7 @@ def kept_views(lesson: Lesson, cache: Path, library: str) -> Path | None:
 
 
 def make_views(lesson: Lesson, cache: Path, library: str) -> Path:
-    """Run a lesson, store the pages of its views, and return their folder. Raises `SiteError` if that fails."""
+    """Run a lesson, store the pages of its views, and return their folder; raise `SiteError` if that fails."""
     pages = pages_of_a_run(lesson)
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"{lesson.name}-{key_of(lesson, library)}"
@@ -161,7 +161,7 @@ def collected(cells: list[nbformat.NotebookNode], name: str) -> dict[int, list[s
     A cell may show a view that a later cell completes (a training run): then the later page is used.
     """
     places: dict[int, list[str]] = {}  # for each cell, the numbers of the views that it shows
-    pages: dict[tuple[int, str], str] = {}  # by the cell that shows the view, and the view's number
+    pages: dict[tuple[int, str], str] = {}  # each page, by the cell that shows the view and the view's number
     for cell, outputs in ((i, cell.get("outputs", ())) for i, cell in enumerate(cells)):
         shown = [output.data for output in outputs if SHOWN in output.get("data", {})]
         for data in shown:

@@ -1,4 +1,4 @@
-// Replaces Jupyter in the page: this module stores a view's traits, and handles its actions. See base.py.
+// Stands in for Jupyter on the page: this module stores a view's traits and handles its actions. See base.py.
 
 const unknown = (kind) => () => {
   throw new Error(`There is no action “${kind}” here.`);
@@ -6,8 +6,8 @@ const unknown = (kind) => () => {
 
 /**
  * Make a model like the one that anywidget passes to a view. `onAct(kind, act, then)` works like `View.on_act` in
- * Python: actions are done in order, and `then` is called once after all actions that came together; an error's
- * message is shown to the reader. `check()` throws if the reader has cancelled the current action.
+ * Python: actions are carried out in order, and `then` is called once after all actions that arrived together; an
+ * error's message is shown to the reader. `check()` throws if the reader has cancelled the current action.
  */
 export function pageModel(traits) {
   const state = { live: true, notice: "", ...traits };
@@ -37,7 +37,7 @@ export function pageModel(traits) {
     working = false;
   }
 
-  /** Do actions that came together; return which of them failed, and why. */
+  /** Carry out actions that arrived together; return which of them failed, and why. */
   async function done(came) {
     const [refused, notices, needed] = [new Set(), new Set(), new Map()];
     const tried = async (names, step) => {

@@ -39,7 +39,7 @@ def build(target: Path, adapter: Path | None = None) -> None:
     """Write the page into the folder `target`; if the build is interrupted or fails, the folder stays unchanged.
 
     If the web edition is in the parent folder, the page links to it. `adapter` is the file that makes the model
-    answer questions; by default the file from `tuned_adapter`.
+    answer questions; by default, this is the file from `tuned_adapter`.
     """
     adapter = adapter or tuned_adapter()
     with write_together(target, key="index.html") as new:

@@ -123,7 +123,7 @@ export class Engine {
     };
   }
 
-  /** Return a reader for the model after instruction tuning; the adapter is fetched at the first call. */
+  /** Return a `Reader` for the model after instruction tuning; the first call fetches the adapter. */
   async tunedReader() {
     if (!this.tuned) {
       const adapter = readSafetensors(await this.fetchAdapter());
@@ -137,7 +137,7 @@ export class Engine {
    * answer. If `tuned` is false, the base model continues the words as if they were a page of a book.
    */
   async answer({ words, said, tuned = true }) {
-    this.untuned ??= new Reader(this.model); // separate from the text in the other views
+    this.untuned ??= new Reader(this.model); // a separate reader: `base` holds the text of the other views
     const reader = tuned ? await this.tunedReader() : this.untuned;
     const ids = [...(tuned ? this.question({ words }) : this.encode({ text: words })), ...said];
     const { context, endId } = this.model;

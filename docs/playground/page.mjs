@@ -12,7 +12,7 @@ const BEGINNINGS = [
 const QUESTIONS = ["Tell the story in one sentence.", "List the animals in the story.", "Who helped?"];
 
 /**
- * Return the engine's methods; each sends a request to the worker and returns a promise. While the model is loaded,
+ * Return the engine's methods; each sends a request to the worker and returns a promise. While the model is loading,
  * `loaded(bytes)` is called with the number of bytes that have arrived.
  */
 function engineIn(worker, loaded) {

@@ -2,9 +2,9 @@
 
 import { pageModel } from "./bridge.mjs";
 
-const LONGEST = 96; // the most tokens in an answer
+const LONGEST = 96; // how many tokens an answer may have
 const PAUSE = 50; // milliseconds before a growing text is drawn again, as drawing takes longer than computing a token
-const A_LINE = 24; // the most tokens that the base model writes in place of an answer
+const A_LINE = 24; // how many tokens the base model may write instead of an answer
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** Say how many tokens have no bar, and what share of the probability they have. */
@@ -13,7 +13,7 @@ export function restInWords(others, share) {
   return `${others.toLocaleString("en")} other tokens share the remaining ${left}%.`;
 }
 
-/** Return the story on a page of the reading book that the model was trained on: the text before an empty line. */
+/** Return the story from a page of the reading book (the model's training text): what precedes the first blank line. */
 export const storyOf = (text) => text.split("\n\n")[0];
 
 /**

@@ -1,4 +1,4 @@
-// From logits to the next token, as in lesson 07.
+// Turns logits into the next token, as in lesson 07.
 
 import { softmax } from "./transformer.mjs";
 

@@ -9,7 +9,7 @@ export function fromBfloat16(halves) {
   return new Float32Array(whole.buffer);
 }
 
-/** Return every tensor of a file: its shape, and its numbers in float32. Throws an `Error` if the file is cut off. */
+/** Return the shape of every tensor in a file, and its values as float32. Throw an `Error` if the file is cut off. */
 export function readSafetensors(buffer) {
   const start = 8 + (buffer.byteLength < 8 ? Infinity : Number(new DataView(buffer).getBigUint64(0, true)));
   if (start > buffer.byteLength) throw new Error("The file of weights is cut off. Reload the page.");

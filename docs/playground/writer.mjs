@@ -1,4 +1,4 @@
-// The controls for a growing text: continue, stop, begin with an example, and top-p.
+// The controls for a growing text: buttons to continue, stop or begin with an example, and a field for top-p.
 
 import { element, follow } from "../../llmlib/widgets/shared/shared.mjs";
 import { SETTINGS, settingField } from "../../llmlib/widgets/shared/settings.mjs";

@@ -57,7 +57,7 @@ class TokenDataset:
 
     def __init__(self, tokens: Path | str | np.ndarray | Tensor | Sequence[int], vocab_size: int | None = None) -> None:
         self.path = Path(tokens) if isinstance(tokens, str | Path) else None
-        self.vocab_size = vocab_size  # if known, every batch is checked against this size
+        self.vocab_size = vocab_size  # if known, the ids of every batch are checked against it
         self.tokens = _in_memory(tokens) if self.path is None else _mapped(self.path)
 
     @property
@@ -124,10 +124,10 @@ class TokenDataset:
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> Batch:
-        """Return a step's batch: windows ``x`` from random positions, and ``y``, the token after each token in ``x``.
+        """Return a step's batch: random windows ``x``, and ``y``, which holds the token after each token in ``x``.
 
-        The batch depends only on the file and the arguments. So a run that was stopped can resume exactly where it left
-        off, and several machines can take turns (rank r of n takes steps r, r + n, …). Returns int64 tensors on
+        The batch depends only on the tokens and the arguments. So a run that was stopped can resume exactly where it
+        left off, and several machines can take turns (rank r of n takes steps r, r + n, …). Returns int64 tensors on
         ``device``; they are copied to a GPU from pinned memory, without waiting for the copy. Raises ``DatasetError``
         if there are fewer than ``seq_len`` + 1 tokens or an id is not in the vocabulary, and ``ValueError`` if a size
         is not positive or ``step`` or ``seed`` is negative.

@@ -31,7 +31,8 @@ def tale_names() -> set[str]:
 def mentions(text: str) -> list[tuple[bool, set[str]]]:
     """Return a pair for each capitalised word and for each line that says who is speaking.
 
-    Each pair says whether the word or line introduces somebody, and which words it contains.
+    The first item of a pair says whether the word or line introduces somebody; the second is the set of the words in
+    it, in lower case.
     """
     everybody = (*villagers(), *newcomers())
     is_what = "|".join(sorted({each.known_as.removeprefix(f"{each.name} the ") for each in everybody}))

@@ -17,7 +17,7 @@ from llmlib.corpora.tinytales.tasks import animals_in, answers, as_sentence
 from llmlib.corpora.tinytales.teller import SPLITS
 from llmlib.tokenization.base import Tokenizer
 
-EXERCISES = 4  # the random stream for the order of exercises; other tasks use other streams
+EXERCISES = 4  # number of the random stream for the order of exercises; other tasks use other streams
 STORIES_A_ROW = 8  # rows begin this many stories apart, so rows of at most about 2,500 tokens never share a story
 
 

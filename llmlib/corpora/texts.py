@@ -86,7 +86,7 @@ def stream_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
     """Yield the same text as ``from_files`` in pieces of about a megabyte, so that files can be of any size.
 
     Each piece ends at the end of a line, except that a line longer than a megabyte is cut. Raises the same errors as
-    ``from_files``, but only when it reaches the file that causes them.
+    ``from_files``, but only when the file that causes them is reached.
     """
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     empty = True

@@ -21,8 +21,8 @@ def bits_per_byte(
     """Return a model's bits per byte on a text: −log₂ p, summed over all tokens, divided by the number of UTF-8 bytes.
 
     The loss per token depends on how long the tokens are. Bits per byte do not, so you can compare models with
-    different tokenizers. A model that finds all bytes equally likely needs 8 bits per byte. A window of `window` tokens
-    (default: the model's full context length) moves over the text, `stride` tokens at a time (default: half the
+    different tokenizers. A model that gives all bytes the same probability needs 8 bits per byte. A window of `window`
+    tokens (default: the model's full context length) moves over the text, `stride` tokens at a time (default: half the
     window), so that each token is predicted once, from at least `window - stride` earlier tokens (or from all earlier
     tokens, if there are fewer). If `stride` equals `window`, the result is the same as lm-eval's bits_per_byte. The
     first token of the text is predicted from the tokenizer's special token for the beginning or end of a text; if the

@@ -61,11 +61,11 @@ def compare(
 def mcnemar_test(first: ArrayLike, second: ArrayLike) -> float:
     """Return the p-value of McNemar's test on two models' right answers.
 
-    The p-value says how often equally good models would differ by at least as many right answers as these two. The test
-    considers only the questions that one model gets right and the other gets wrong. If the models are equally good,
-    each of these questions is like the toss of a fair coin, so the exact two-sided p-value comes from the binomial
-    distribution. Source: McNemar (1947), "Note on the sampling error of the difference between correlated proportions
-    or percentages". Raises `ValueError` for scores other than 0 and 1.
+    The p-value says how often two equally good models would differ, just by chance, by at least as many right answers
+    as these two. The test considers only the questions that one model gets right and the other gets wrong. If the
+    models are equally good, each of these questions is like the toss of a fair coin, so the exact two-sided p-value
+    comes from the binomial distribution. Source: McNemar (1947), "Note on the sampling error of the difference between
+    correlated proportions or percentages". Raises `ValueError` for scores other than 0 and 1.
 
     >>> mcnemar_test([1, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0])  # six heads in six throws, or six tails: 2 / 2⁶
     0.03125
@@ -84,18 +84,18 @@ def permutation_test(
     """Return the p-value of a permutation test on the mean difference between two models.
 
     The p-value says how often the mean difference would be at least as far from 0 as the observed one if the models
-    were swapped at random. Swapping the two models on a question flips the sign of its difference. A group's questions
-    are swapped together. If there are at most `draws` ways to swap the models, all of them are tried. Otherwise,
-    `draws` of them are drawn at random, and the actual scores, unswapped, count as one more way, so that the p-value is
-    never 0. Source: Fisher (1935), "The Design of Experiments", section 21. Raises `ValueError` if `differences` is
-    empty.
+    were swapped at random. Swapping the two models on a question flips the sign of its difference. The models are
+    swapped on all of a group's questions or on none. If there are at most `draws` ways to swap the models, all of them
+    are tried. Otherwise, `draws` of them are drawn at random, and the actual scores, unswapped, count as one more way,
+    so that the p-value is never 0. Source: Fisher (1935), "The Design of Experiments", section 21. Raises `ValueError`
+    if `differences` is empty.
 
     >>> permutation_test([0.5, 0.2, 0.4])  # of 8 ways to choose the signs, 2 are as far from 0: all plus and all minus
     0.25
     """
     values = np.asarray(differences, dtype=float)
     sums = np.array([values[places].sum() for places in group_members(len(values), groups)])
-    n, least = len(sums), abs(sums.sum()) * (1 - 1e-12)  # a little less, so that ties count despite rounding
+    n, least = len(sums), abs(sums.sum()) * (1 - 1e-12)  # slightly lowered, so that ties count despite rounding
     if 2 ** min(n, 64) <= draws:
         signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
         return float((abs(signs @ sums) >= least).mean())

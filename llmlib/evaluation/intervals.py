@@ -14,14 +14,14 @@ def bootstrap_interval(
     draws: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the interval that contains the middle fraction `level` of a statistic's values over `draws` new samples.
+    """Return the interval that contains the middle 95% (or a different `level`) of a statistic's values on new samples.
 
-    Each column has one number per question. A new sample is drawn with replacement from the original sample, and has
-    the same number of questions (with `groups`, the same number of groups); `statistic` is called with the columns of
-    the new sample. Questions with the same name in `groups`, such as all those about one story, are drawn together. A
-    model gets such questions right or wrong for the same reasons, so they are weaker evidence than their number
-    suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the Jackknife"; Field and Welsh (2007),
-    "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that are empty or have different
+    Each column has one number per question. Each of the `draws` new samples is drawn with replacement from the original
+    sample, and has the same number of questions (with `groups`, the same number of groups); `statistic` is called with
+    the columns of the new sample. Questions with the same name in `groups`, such as all those about one story, are
+    drawn together. A model gets such questions right or wrong for the same reasons, so they are weaker evidence than
+    their number suggests. Sources: Efron (1979), "Bootstrap Methods: Another Look at the Jackknife"; Field and Welsh
+    (2007), "Bootstrapping clustered data", for groups. Raises `ValueError` for columns that are empty or have different
     lengths, or for fewer than two questions or groups.
 
     >>> right = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1]

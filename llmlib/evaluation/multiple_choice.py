@@ -23,8 +23,8 @@ WAYS: tuple[By, ...] = ("raw", "per token", "per byte", "against baseline")
 BASELINE = "Answer:"
 ROOM = 64  # a later prompt may be up to this many tokens longer than the first before we need a larger cache
 # Limits on what one pass through the model reads together:
-SHORT = 64  # prompts that differ in more than this many tokens are not grouped: that would save no time
-ROWS, PLACES = 64, 4096  # the most choices, and the most positions in all rows together, to limit memory
+SHORT = 64  # prompts with more than this many tokens after their common prefix are not grouped: that would save no time
+ROWS, PLACES = 64, 4096  # at most this many choices, and this many positions in all rows together, to limit memory
 
 Asked = tuple[Sequence[int], Sequence[Sequence[int]]]  # a prompt and its choices, as ids
 
@@ -142,9 +142,10 @@ class Chooser:
 def log_likelihoods(
     model: Transformer, prompt: Sequence[int], choices: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return ln p of each choice after the prompt (all as ids), and whether greedy decoding would write that choice.
+    """Return ln p of each choice after the prompt, and whether greedy decoding would write that choice.
 
-    The prompt is read once for all choices. Raises `ValueError` for a prompt or a choice without ids.
+    The prompt and the choices are given as ids. The prompt is read once for all choices. Raises `ValueError` for a
+    prompt or a choice without ids.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -173,7 +174,7 @@ def in_groups(model: Transformer, asked: Sequence[Asked]) -> list[list[Asked]]:
 
 
 def _fits(group: Sequence[Asked], context: int) -> bool:
-    """Return whether a group needs little enough memory and padding to be read together."""
+    """Return whether a group can be read together: it must fit the context, and need little memory and padding."""
     longest, width = max(len(prompt) for prompt, _ in group), _longest_choice(group)
     rows = sum(len(choices) for _, choices in group)
     differ = longest - _begin_alike([prompt for prompt, _ in group])
@@ -220,7 +221,7 @@ def group_log_likelihoods(
 def _judged(
     logits: Float[Tensor, "choice token vocab"], ids: Int[Tensor, "choice token"], real: Bool[Tensor, "choice token"]
 ) -> tuple[Float[Tensor, " choice"], Bool[Tensor, " choice"]]:
-    """Return each choice's ln p, summed over its real tokens, and whether each of these is the most likely token."""
+    """Return each choice's ln p, summed over its real tokens, and whether all of these are the most likely tokens."""
     log_probs = log_prob(logits, ids).cpu().where(real, 0.0).double().sum(dim=1)
     return log_probs, ((logits.argmax(dim=-1) == ids).cpu() | ~real).all(dim=1)
 

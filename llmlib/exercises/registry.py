@@ -73,7 +73,7 @@ def asked_in(lesson: str) -> dict[str, dict[str, Any]]:
 
 
 def quiz_name(lesson: str, entry: dict[str, Any]) -> str:
-    """Make a name for a quiz question that stays the same when other questions are added or moved.
+    """Make a name for a quiz question; the name stays the same when other questions are added or moved.
 
     >>> quiz_name("attention", {"question": "What?"})
     'attention.quiz.a4949e2c'

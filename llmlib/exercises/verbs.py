@@ -1,4 +1,4 @@
-"""The functions that a learner calls with the name of an exercise, a question or a lesson."""
+"""Define the functions that a learner calls with the name of an exercise, a question or a lesson."""
 
 import inspect
 from collections.abc import Callable

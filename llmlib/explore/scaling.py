@@ -69,7 +69,7 @@ def law_row(law: Law | KaplanLaw, **more: Any) -> dict[str, Any]:
 
 
 def measured(fit: Fit) -> list[tuple[float, float, float]]:
-    """Return the parameters, the tokens and the measured loss of each run that a law was fitted to."""
+    """Return the number of parameters, number of tokens and measured loss of each run that a law was fitted to."""
     losses = fit.law.loss(fit.parameters, fit.tokens) * np.exp(fit.deviations)
     return [(float(n), float(d), float(loss)) for n, d, loss in zip(fit.parameters, fit.tokens, losses)]
 

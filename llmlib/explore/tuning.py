@@ -28,9 +28,10 @@ def explore_tuning(
 ) -> TuningView:
     """Show how much likelier each token of a conversation is under the tuned model, in nats.
 
-    The number for a token is log p(tuned) − log p(base). `mask` has a flag for each id of `encode_chat(tokenizer,
-    messages, add_generation_prompt=False)`: True if the model was trained on the token. For a model with an adapter,
-    the base is `lora.base()`. Raises `ValueError` if an id stands for different tokens in the two models or tokenizers,
+    The number for a token is its log-probability under the tuned model minus its log-probability under the base model.
+    `mask` has a flag for each id of `encode_chat(tokenizer, messages, add_generation_prompt=False)`: True if the model
+    was trained on the token. For a model with an adapter, the base is `lora.base()`. Raises `ValueError` if an id
+    stands for different tokens in the two models or tokenizers, if the conversation is longer than a model's context,
     if the mask has the wrong length, and for the same reasons as `encode_chat`.
 
     >>> from llmlib.tokenization import BPETokenizer

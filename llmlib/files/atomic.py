@@ -21,8 +21,8 @@ def atomic_write(path: Path | str) -> Iterator[IO[bytes]]:
     """Open `path` for writing bytes; the file is replaced completely or not at all.
 
     The bytes are written to a temporary file in the same folder, which is renamed to `path` only after the block has
-    ended without an exception. A full disk or an interrupt leaves the old file as it was. If a process is killed, the
-    next process that writes to the same folder removes the leftovers.
+    ended without an exception. A full disk or an interrupt leaves the old file as it was. If a process is killed,
+    its temporary file stays behind until somebody writes to `path` again.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ids.bin"
@@ -79,7 +79,7 @@ def write_together(folder: Path, key: str) -> Iterator[Path]:
 
 def settle(folder: Path) -> None:
     """Flush a newly written folder's files to disk, and give them the user's usual permissions for new files."""
-    mode = folder.stat().st_mode & 0o666  # as for the folder; safetensors makes files that only their owner may read
+    mode = folder.stat().st_mode & 0o666  # like the folder's: safetensors makes files that only their owner may read
     for path in folder.iterdir():
         os.chmod(path, mode)
         with open(path, "rb") as file:
@@ -92,9 +92,9 @@ def unused_path(folder: Path, prefix: str, suffix: str) -> Path:
 
 
 def remove_leftovers(folder: Path, prefix: str, suffix: str = "") -> None:
-    """Remove files that killed processes left behind under names from `unused_path`.
+    """Remove the leftover files of processes that were killed; their names come from `unused_path`.
 
-    The files of live processes are kept.
+    The files of live processes, and of processes on other machines, are kept until they are a day old.
     """
     for path in folder.glob(f"{glob.escape(prefix)}*{suffix}"):
         owner = re.search(r"(\w+)-(\d+)-[0-9a-f]{8}", path.name.removeprefix(prefix))

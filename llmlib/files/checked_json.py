@@ -37,7 +37,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the pairs as a dict, as an `object_pairs_hook` does; raise `ValueError` for a key that occurs twice."""
+    """Return the pairs as a dict (for json's `object_pairs_hook`); raise `ValueError` for a key that occurs twice."""
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -48,7 +48,8 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def field(record: Any, key: str, kinds: Any, where: str, default: Any = _REQUIRED) -> Any:
     """Return `record[key]`, or `default` if the key is missing.
 
-    The value must have one of the types in `kinds` (None stands for null).
+    The value must have one of the types in `kinds` (None stands for null). Raises `FormatError` if it does not, if the
+    key is missing and there is no default, or if `record` is not a dict; the message begins with `where`.
 
     >>> field({"bos_id": 7}, "bos_id", (int, None), "file.json")
     7

@@ -177,7 +177,7 @@ class _Cursor:
 
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or alignment <= 0:
-            raise GGUFError(f"{self.path}: general.alignment must be a positive number, got {alignment!r}.")
+            raise GGUFError(f"{self.path}: general.alignment must be a positive integer, got {alignment!r}.")
         start = -(-self.position // alignment) * alignment
         tensors = {t.name: TensorInfo(t.name, t.shape, t.kind, start + t.offset) for t in relative}
         if len(tensors) < len(relative):

@@ -84,10 +84,11 @@ class ChatData:
     def batch(
         self, step: int, *, batch_size: int, seq_len: int, seed: int = 0, device: Any = None
     ) -> tuple[Int[Tensor, "batch seq"], Int[Tensor, "batch seq"]]:
-        """Return a step's rows and each token's target: the next token, or -100 (`IGNORED`) if that does not count.
+        """Return a step's rows and each token's target: the next token, or -100 (`IGNORED`) if it is not in an answer.
 
         The rows are as wide as the longest row (at most `seq_len`), because more padding would only waste time. Raises
-        `ValueError` if a size is not positive, or if there is no answer in the first seq_len + 1 tokens.
+        `ValueError` if a size is not positive, if `step` or `seed` is below 0, or if no conversation has an answer in
+        its first seq_len + 1 tokens.
         """
         for name, value, least in (
             ("batch_size", batch_size, 1),
@@ -140,7 +141,10 @@ class ChatData:
         return self._epochs[key]
 
     def _within(self, seq_len: int) -> list[int]:
-        """Return which conversations have an answer, or part of one, in a row; warn once about what is cut off."""
+        """Return the numbers of the conversations that still contain at least part of an answer after they are cut.
+
+        A conversation is cut to `seq_len` + 1 tokens. Warn once about what is lost.
+        """
         if seq_len not in self._usable:
             self._usable[seq_len] = [n for n, (_, mask) in enumerate(self._encoded) if mask[1 : seq_len + 1].any()]
             if loss := self._loss_by_cutting(seq_len, len(self._usable[seq_len])):

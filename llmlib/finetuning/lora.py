@@ -38,7 +38,7 @@ class LoRAConfig:
 
     rank: Annotated[int, AT_LEAST_1] = 8  # the rank r of the adapter
     alpha: Annotated[int | float, MORE_THAN_0] = 16  # the adapter's output is multiplied by α/r
-    targets: str | tuple[str, ...] = "all"  # "all" linear maps in the blocks, "attention", "mlp", or names of maps
+    targets: str | tuple[str, ...] = "all"  # "all" (linear maps in the blocks), "attention", "mlp" or names of maps
     rslora: bool = False  # use α/√r instead of α/r. Source: Kalajdzievski (2023), "A Rank Stabilization Scaling Factor"
     seed: Annotated[int, AT_LEAST_0] = 0  # seed for the random initial values of A
 
@@ -250,7 +250,7 @@ def apply_lora(model: Transformer, config: LoRAConfig | None = None) -> LoRA:
 
 
 def maps_of(model: Transformer, config: LoRAConfig | None = None) -> dict[str, Linear]:
-    """Return the linear maps in the blocks that the config targets (by default, all of them), by name.
+    """Return, by name, the linear maps that the config targets in the model's blocks (by default, all of them).
 
     Raises the same errors as `apply_lora`.
     """

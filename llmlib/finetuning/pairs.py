@@ -35,10 +35,11 @@ AT_ONCE = 6  # a test uses at least this many wordings
 
 @dataclass(frozen=True)
 class Pair:
-    """The same question about two stories with the same people; only one of the stories gives the answer.
+    """Two questions with the same wording; the story in `told` answers its question, and the one in `untold` does not.
 
-    The two questions are identical, unless they name two people ("What did Pip give to Mabel?"). Few stories have the
-    same two people, so in this case the second question names two people from the second story.
+    In the pairs from `minimal_pairs`, the stories differ, and the two questions are identical, unless they name two
+    people ("What did Pip give to Mabel?"). Few stories have the same two people, so in this case the second question
+    names two people from the second story. In the pairs from `wrong_way_round`, both questions are about one story.
     """
 
     wording: str
@@ -67,10 +68,10 @@ def minimal_pairs(
     for story, dice in _stories(n, seed, split, start):
         full = {wording for wording in wordings if sum(pair.wording == wording for pair in pairs) >= most}
         waiting = [entry for entry in waiting if entry[0] not in full]
-        other = next((entry for entry in waiting if _silent_question(story, *entry[:2], dice)), None)
+        other = next((entry for entry in waiting if _unanswered_version(story, *entry[:2], dice)), None)
         if other:
             wording, request, answering = other
-            silent = Request("unanswerable", _silent_question(story, wording, request, dice), NOT_TOLD)
+            silent = Request("unanswerable", _unanswered_version(story, wording, request, dice), NOT_TOLD)
             pairs.append(Pair(wording, prompt_about(answering, request), prompt_about(story, silent)))
             waiting.remove(other)
         else:
@@ -88,8 +89,8 @@ def minimal_pairs(
     raise ValueError(f"Only {len(pairs)} of {n} pairs were found. Ask for fewer pairs, or use more wordings.")
 
 
-def _silent_question(story: Story, wording: str, request: Request, dice: Dice) -> str:
-    """Return a form of the question that this story leaves open, or "" if there is no such form."""
+def _unanswered_version(story: Story, wording: str, request: Request, dice: Dice) -> str:
+    """Return a version of the question that this story does not answer, or "" if there is none."""
     if "{1}" in wording:
         return open_questions(story, dice).get(wording, "")
     return request.text if leaves_open(story, request.text, wording) else ""
@@ -118,7 +119,7 @@ def wrong_way_round(n: int, *, seed: int = 1, split: str = "heldout", start: int
 
     One question asks what A gave to B, which the story tells us, and the other asks what B gave to A, which the story
     does not tell us. The story contains both names in the question, and usually also the word "gave". Raises
-    `ValueError` for the same reasons as `minimal_pairs`.
+    `ValueError` for an unknown split, or if there are not enough stories.
 
     >>> (pair,) = wrong_way_round(1)
     >>> [split_prompt(prompt)[1] for prompt in (pair.told, pair.untold)]
@@ -161,7 +162,7 @@ def best_by_wording(asked: Sequence[tuple[str, bool]]) -> float:
 def pair_scores(
     model: Transformer, tokenizer: Tokenizer, pairs: Sequence[Pair], max_new_tokens: int = 32
 ) -> dict[str, Score]:
-    """Ask both prompts of each pair, and count right answers, refusals, and pairs with both answers right.
+    """Give the model both prompts of each pair, and count right answers, refusals, and pairs with both answers right.
 
     Raises `ValueError` for the same reasons as `chat`, or if there are no pairs.
     """

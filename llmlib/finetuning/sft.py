@@ -44,7 +44,7 @@ def tune(
 
 @torch.no_grad()
 def start_tokens(model: Transformer, tokenizer: Tokenizer, like: Mapping[str, str]) -> None:
-    """Give each token named in `like` a copy of the rows of a similar token, in the embedding and the unembedding.
+    """Give each token named in `like` a copy of a similar token's rows in the embedding and the unembedding.
 
     A model has never read its spare or new special tokens, so their rows are random, and tuning would spend most of its
     steps learning them. If `<|user|>` starts out as a line break and `<|assistant|>` starts out as "?", both tokens

@@ -32,7 +32,7 @@ from llmlib.transformer import Transformer
 QUESTIONS = ("who", "what", "where", "when", "why", "how", "feeling", "yes_no")
 ANSWERABLE = (*QUESTIONS, "one_word", "summary", "animals")
 KINDS = (*ANSWERABLE, "unanswerable")
-CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # numbers of the random streams; other tasks use other streams
+CONVERSATIONS, PROMPTS, NOT_ANSWERED = 5, 6, 7  # which random streams we use; other tasks use others
 MOST_STORIES = 1000  # look through at most this many stories per kind and prompt, since some kinds are rare
 UNTOLD_A_STORY = 2  # a balanced conversation has at most this many unanswerable questions
 
@@ -58,9 +58,9 @@ class Prompt:
 def requests_about(story: Story, kinds: Collection[str] = KINDS) -> tuple[Request, ...]:
     """Return every request of these kinds that fits a story.
 
-    The requests are the questions about the story; the questions with one-word answers once more, as instructions to
-    answer in one word; a request for a list of the story's animals; and a request for a one-sentence summary. Raises
-    `ValueError` for an unknown kind.
+    The requests are questions that the story answers; for each of them with a one-word answer (other than yes or no),
+    also an instruction to answer the question in one word; questions that the story does not answer; a request for a
+    one-sentence summary; and a request for a list of the story's animals. Raises `ValueError` for an unknown kind.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> requests_about(tell(0, "train", 1), ["animals"])
@@ -98,11 +98,11 @@ def training_conversations(
     requests are drawn from all those of the given `kinds` that fit the story. The same arguments produce the same
     conversations, and a larger `n` adds more. `start` skips that many stories.
 
-    Add "unanswerable" to `kinds` for questions to which the right answer is that the story does not say. With
-    `balanced`, each of eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`) comes up about as often when
-    the story does not say as when it does, so the wording reveals nothing. Without `balanced`, these questions are of a
-    few types that hardly any story answers, and a model can learn to refuse those types. Raises `ValueError` for an
-    unknown kind, a size below 1, or only unanswerable questions, which cannot be balanced.
+    With "unanswerable" in `kinds`, the story does not answer some of the questions, and the right answer is to say so.
+    With `balanced`, these questions use eight frequent wordings (`llmlib.corpora.tinytales.untold.TAUGHT`). Each
+    wording comes up about as often when the story does not say as when it does, so the wording reveals nothing. Without
+    `balanced`, these questions are of a few types that hardly any story answers, and a model can learn to refuse those
+    types. Raises `ValueError` for an unknown kind, a size below 1, or, with `balanced`, only unanswerable questions.
 
     >>> (conversation,) = training_conversations(1, turns=2)
     >>> [message["role"] for message in conversation]
@@ -126,15 +126,15 @@ def training_conversations(
         start += 1
         requests = requests_about(story, answerable)
         asked = balance.drawn(story, requests, turns, dice) if balance else dice.sample(requests, turns)
-        if asked:  # a story may offer nothing to ask of a rare kind
+        if asked:  # there may be no request of a rare kind about this story
             conversations.append(_conversation(story, asked))
     return conversations
 
 
 class Balance:
-    """Keeps each wording balanced.
+    """Keeps each wording balanced between questions that the story answers and questions that it leaves open.
 
-    A question that one story answers is matched with a question that another story leaves open.
+    A question that one story answers is matched with a question in the same wording that another story leaves open.
     """
 
     def __init__(self) -> None:
@@ -143,8 +143,8 @@ class Balance:
     def drawn(self, story: Story, requests: Sequence[Request], turns: int, dice: Dice) -> list[Request]:
         """Draw up to `turns` requests about a story, in random order.
 
-        Questions that are still needed for balance and that this story leaves open are drawn first. Then come answered
-        questions in one of the balanced wordings, and other requests fill the remaining turns.
+        Questions that this story leaves open and that are still needed for balance are drawn first (at most two).
+        Answered questions in the balanced wordings are drawn next, and other requests fill the remaining turns.
         """
         questions = open_questions(story, dice)
         wordings = {
@@ -240,7 +240,7 @@ def split_prompt(prompt: Prompt) -> tuple[str, str]:
 
 
 def as_on_a_page(prompt: Prompt) -> tuple[str, str]:
-    """Return the request in the format of the reading book, for the base model to continue, and the right answer.
+    """Put a prompt into the format of the reading book, for the base model to continue; also return the right answer.
 
     In the book, a summary begins with "In one sentence:", and a list begins with "Animals:"; the book never asks for a
     single word.

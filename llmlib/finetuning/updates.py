@@ -16,7 +16,7 @@ from llmlib.transformer import Transformer
 
 
 def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Tensor, " directions"]]:
-    """Return the singular values of tuned − base for each linear map in the blocks, by name, with the largest first.
+    """Return, by name, the singular values of tuned − base for each linear map in the blocks, with the largest first.
 
     Raises `ValueError` if the two models have different shapes.
 
@@ -41,7 +41,7 @@ def update_spectra(base: Transformer, tuned: Transformer) -> dict[str, Float[Ten
 
 
 def share_of_rank(singular_values: Float[Tensor, " directions"], rank: int) -> float:
-    """Return what share of an update is kept by its best approximation of this rank.
+    """Return the share of an update that its best approximation of this rank keeps.
 
     The share is Σ σ² over the first `rank` values, divided by Σ σ² over all values. Returns 0.0 for an all-zero update.
 

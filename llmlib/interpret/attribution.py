@@ -117,9 +117,9 @@ def head_contributions(
 ) -> Float[Tensor, "batch head"]:
     """Return how much each head adds along a direction.
 
-    If the direction is a token's unembedding, this is the head's part of the token's logit. `z` is the heads' output at
-    one position, and `output` is the weight matrix of the attention output layer. Source: Elhage et al. (2021), "A
-    Mathematical Framework for Transformer Circuits".
+    If the direction is a token's unembedding, this is how much each head adds to the token's logit, apart from the
+    final norm. `z` is the heads' output at one position, and `output` is the weight matrix of the attention output
+    layer. Source: Elhage et al. (2021), "A Mathematical Framework for Transformer Circuits".
 
     >>> z, output = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])
     >>> head_contributions(z, output, direction=torch.tensor([[1.0, 1.0]]))
@@ -133,7 +133,7 @@ def _through_the_norm(
 ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, " batch"]]:
     """Return the direction pulled back through the final norm, and what the norm itself adds.
 
-    Once the scale is held fixed, both norms that a config can name are linear maps.
+    With the scale held fixed, both norms that a config can name are linear, apart from LayerNorm's bias.
     """
     if not isinstance(model.final_norm, (nn.LayerNorm, RMSNorm)):
         return _by_derivative(model.final_norm, residual, direction, model.dtype)

@@ -90,7 +90,7 @@ def rollout(
 ) -> Float[Tensor, "layer query key"]:
     """Follow attention through the layers, to find how much of each input token reaches each position after each layer.
 
-    Each layer mixes the mean of its heads with the token itself, because the residual stream carries the token past
+    Each layer mixes the mean of its heads with the token itself, because the residual stream carries the token around
     attention; `residual_share` is the weight of the token itself. The result shows only where information *could* flow,
     because rollout ignores values, MLPs, and heads that cancel each other out. Source: Abnar and Zuidema (2020),
     "Quantifying Attention Flow in Transformers".

@@ -26,8 +26,8 @@ def ablate(
 
     A head's output z becomes zero or, with `how="mean"`, the mean of z over all positions of the `reference` ids.
     Without a reference, we take the mean over the current text; such a mean lets a little information from later tokens
-    through. Zero may be a value that the rest of the model has never seen. The mean removes what the head says about
-    this text, but keeps what it says about all texts alike. Raises `ValueError` for a head that does not exist, and for
+    through. Zero may be a value that the rest of the model has never seen. The mean removes what is particular to
+    this text, but keeps what the head adds in every text. Raises `ValueError` for a head that does not exist, and for
     padding or a KV cache if we take the mean over the current text.
 
     >>> from llmlib import Transformer, TransformerConfig

@@ -39,8 +39,8 @@ class AlignStep:
     entropy: float  # in nats per token of the answers
     length: float  # the mean number of tokens per answer, including the end token
     cut_off: float  # share of answers that reached max_new_tokens without an end token
-    equal_groups: int  # number of groups in which all rewards are equal, which teach nothing if baseline="group"
-    loss: float  # in the first update, like gradient_norm
+    equal_groups: int  # number of groups whose rewards are all equal; such groups teach nothing if baseline="group"
+    loss: float  # this and gradient_norm are from the first update
     gradient_norm: float  # global norm of all gradients, before clipping
     learning_rate: float
     seconds: float
@@ -54,7 +54,7 @@ class AlignStep:
 
 
 class PolicyCollapsed(TrainingDiverged):
-    """Raised when the model gives the same answer to every prompt; the message names likely causes."""
+    """Raised when every prompt gets the same answer for several steps in a row; the message names likely causes."""
 
 
 class Alignment(Run[AlignStep]):
@@ -202,8 +202,8 @@ def align(
     answers to each prompt, gets a reward for each answer, and makes an answer more likely if its reward was higher than
     expected. `reward(prompts, answers)` takes two lists of the same length and returns a number for each answer. A
     prompt is a string, messages, or an object with `.messages`, `["messages"]` or `["prompt"]`; the reward function
-    receives the prompt as you passed it, with all its fields, such as the right answer. `measures` maps names to other
-    reward functions, whose values are measured but not trained on. Each step also measures the KL divergence to
+    receives the prompt as you passed it, with all its fields, such as the correct answer. `measures` maps names to
+    other reward functions, whose values are measured but not trained on. Each step also measures the KL divergence to
     `reference`, by default a copy of the current model; a `kl_weight` above 0 keeps the model near this reference.
 
     The model is changed in place. With a `folder`, checkpoints are saved there; with `resume`, the run continues from
@@ -213,7 +213,8 @@ def align(
     Raises `ValueError` for prompts that are too long, a reference with a different vocabulary, or a reward function
     that returns NaN, an infinite number or the wrong number of values; `RunError` if the folder contains a different
     run; and, while training, `TrainingDiverged` before a step that would ruin the weights, or `PolicyCollapsed` if all
-    prompts get the same answer. An error in the reward function is passed on unchanged, with a note.
+    prompts get the same answer for several steps in a row. An error in the reward function is passed on unchanged, with
+    a note.
     """
     config = config or AlignConfig()
     if not isinstance(config, AlignConfig):

@@ -14,10 +14,10 @@ def best_of_n(
 
     `values` say what the answers are really worth, such as the true reward when `rewards` come from a reward model; by
     default, the values are the rewards. The result is the mean over *all* ways to choose n of the m answers, so it is
-    unbiased and much less noisy than a single choice. If the answers are sorted by reward, the i-th answer is the best
-    of n in C(i − 1, n − 1) of all C(m, n) choices. Answers with equal rewards are equally likely to be chosen. With
-    rewards of 0 and 1 the result is pass@n (Chen et al., 2021, "Evaluating Large Language Models Trained on Code").
-    Source: Nakano et al. (2021), "WebGPT", appendix I. Raises `ValueError` unless 1 ≤ n ≤ m.
+    unbiased and much less noisy than a single choice. If the answers are sorted from the lowest reward to the highest,
+    the i-th answer is the best of n in C(i − 1, n − 1) of all C(m, n) choices. Answers with equal rewards are equally
+    likely to be chosen. With rewards of 0 and 1 the result is pass@n (Chen et al., 2021, "Evaluating Large Language
+    Models Trained on Code"). Source: Nakano et al. (2021), "WebGPT", appendix I. Raises `ValueError` unless 1 ≤ n ≤ m.
 
     >>> best_of_n(torch.tensor([[0.0, 0.0, 1.0]]), 2)  # 2 of the 3 pairs have the 1
     0.6666666666666666
@@ -30,7 +30,7 @@ def best_of_n(
     total = 0.0
     for reward, value in zip(rewards, values, strict=True):
         ordered, order = reward.sort()
-        same = (ordered[:, None] == ordered).double()  # answers with equal rewards share their probability
+        same = (ordered[:, None] == ordered).double()  # answers with equal rewards are equally likely to be chosen
         shared = same @ chances.to(same.device) / same.sum(dim=1)
         total += float(shared @ value[order].double())
     return total / len(rewards)

@@ -32,7 +32,7 @@ class AlignConfig:
     # How far p / p_old may move from 1 (None: no limit). With a single update the ratio is 1, so this has no effect.
     clip: Annotated[int | float | None, MORE_THAN_0] = 0.2
     over: Literal["sequence", "batch", "constant"] = "sequence"  # see `masked_mean`; "constant" means max_new_tokens
-    kl_weight: Annotated[int | float, AT_LEAST_0] = 0.0  # weight that the KL to the reference has in the loss
+    kl_weight: Annotated[int | float, AT_LEAST_0] = 0.0  # the weight of the KL to the reference in the loss
     kl_estimate: Literal["k2", "k3"] = "k3"  # used in the loss; k1 is missing because its gradient is 0 on average
     accumulate: Annotated[int, AT_LEAST_1] = 1  # number of parts to split a batch into, to save memory
     learning_rate: Annotated[int | float, MORE_THAN_0] = 2e-4

@@ -20,7 +20,7 @@ Reward = Callable[[Sequence[Any], Sequence[str]], Any]
 
 
 class RewardError(ValueError):
-    """Raised when a reward function did not return a finite number for each answer; the message says what happened."""
+    """Raised when a reward function does not return a finite number for each answer; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def sample_answers(
 def rewards_of(
     reward: Reward, prompts: Sequence[Any], texts: Sequence[str], name: str = "The reward function"
 ) -> Float[Tensor, "prompt sample"]:
-    """Return a row of rewards for each prompt; `texts` holds equally many answers for each prompt, prompt by prompt.
+    """Return a row of rewards for each prompt; `texts` has the same number of answers for each, prompt by prompt.
 
     Raises `RewardError` unless the reward function returns one finite number per answer. An error in the reward
     function is passed on, with a note that says where it came from.

@@ -1,4 +1,4 @@
-"""Estimate from samples, in three ways, how far a policy has moved from its reference: the KL divergence."""
+"""Estimate the KL divergence from samples in three ways; it says how far a policy has moved from its reference."""
 
 import copy
 from typing import NamedTuple

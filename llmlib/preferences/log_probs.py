@@ -64,7 +64,7 @@ def masked_mean(
     rows, so the length of an answer does not change the weight of other answers (Liu et al., 2025, "Understanding
     R1-Zero-Like Training").
 
-    Raises `ValueError` if no token counts or, with "sequence", if some row has no token that counts.
+    Raises `ValueError` if the mask is False everywhere or, with "sequence", in a whole row.
 
     >>> values, mask = torch.tensor([[1.0, 1.0], [4.0, 9.0]]), torch.tensor([[True, True], [True, False]])
     >>> masked_mean(values, mask), masked_mean(values, mask, "batch"), masked_mean(values, mask, 4)

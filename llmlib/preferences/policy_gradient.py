@@ -66,8 +66,9 @@ def policy_gradient_loss(
     - With `old_log_probs`, from the policy that sampled the answers: −advantage · p / p_old. If both policies are the
       same, this loss has the same gradient as REINFORCE; once the policy has taken steps, the ratio corrects for these
       steps.
-    - With `clip` as well: once a token's p / p_old has moved more than `clip` from 1 in the direction of its advantage,
-      the loss does not improve any further, so this token's gradient is 0 (PPO: Schulman et al., 2017, equation 7).
+    - With `clip` as well: once a token's p / p_old has moved away from 1 by more than `clip`, in the direction of its
+      advantage, the loss does not improve any further, so this token's gradient is 0 (PPO: Schulman et al., 2017,
+      equation 7).
 
     `advantages` has one value per answer, which applies to all of that answer's tokens. The mean is taken as in
     `masked_mean`. Raises `ValueError` for `clip` without `old_log_probs`, and for the same reasons as `masked_mean`.

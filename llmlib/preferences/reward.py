@@ -1,4 +1,4 @@
-"""Learn from pairs of answers to give each answer a reward, a number that is higher for answers that people prefer."""
+"""Learn a reward from pairs of answers: a number that is higher for answers that people prefer."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ class RewardModel(Transformer):
 
     @property
     def unembedding(self) -> Float[Tensor, "one d_model"]:
-        """The output matrix: a single row, not one row per token; its product with a final vector is the reward."""
+        """The output matrix: one row, not one per token; its product with a text's last vector is the reward."""
         return self.reward_head.weight
 
     @torch.inference_mode()
@@ -92,7 +92,7 @@ def read_rewards(
     mask: Bool[Tensor, "answer target"],
 ) -> Float[Tensor, " answer"]:
     """Return the reward model's output at the last token of each answer."""
-    values = after_prompts(model, config, prompts, answers, mask).squeeze(-1)  # the first value is at the prompt's end
+    values = after_prompts(model, config, prompts, answers, mask).squeeze(-1)  # index 0: prompt's last token
     return values.gather(1, mask.sum(dim=1, keepdim=True)).squeeze(1).float()
 
 

@@ -42,7 +42,7 @@ class SharedPrompts(Cache):
         self.answers = answers
 
     def continued(self) -> None:
-        """Replace the prompts in the batch with their answers, in the same order as the prompts."""
+        """Switch the cache from one row per prompt to one row per answer, in the order of the prompts."""
         self.real = self.real.repeat_interleave(self.answers, dim=0)
 
 

@@ -30,7 +30,7 @@ class Part:
     weights: Float[Tensor, "answer target"]  # a token's weight in the loss of the whole batch
     reference: Float[Tensor, "answer target"]
     old: Float[Tensor, "answer target"] | None = None  # log-probabilities from before the first update
-    entropy: float = 0.0  # like kl, a sum over all tokens, before the first update
+    entropy: float = 0.0  # a sum over all tokens before the first update, like kl
     kl: float = 0.0
 
 
@@ -79,7 +79,7 @@ class Updating:
             )
 
     def gradients(self, called: Any) -> float:
-        """Add the gradients of the loss to the gradients of the model underlying `called`, and return the loss."""
+        """Add the loss's gradients to the model's, and return the loss; `called` is the model, perhaps wrapped."""
         total = 0.0
         for number, part in enumerate(self.parts, start=1):
             with distributed.exchanging(called, number == len(self.parts)):

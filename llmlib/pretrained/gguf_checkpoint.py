@@ -30,7 +30,7 @@ class GGUFCheckpoint:
         return value
 
     def unused(self, used: set[str]) -> set[str]:
-        """Return the tensors in the file that match none of our parameters, which suggests a different architecture."""
+        """Return the file's tensors that match none of our parameters; they suggest a different architecture."""
         return set(self.gguf.tensors) - {translate(name, GGUF_NAMES) for name in used} - {"rope_freqs.weight"}
 
 

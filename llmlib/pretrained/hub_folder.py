@@ -1,4 +1,4 @@
-"""Read a folder in the Hugging Face hub's format tensor by tensor, and convert it to our layout."""
+"""Read a folder in the format of the Hugging Face hub, one tensor at a time, and convert the tensors to our layout."""
 
 import re
 from pathlib import Path
@@ -47,7 +47,7 @@ class HubFolder:
         return [name for name, sum in self.others.items() if now[name] != sum]
 
     def unused(self, used: set[str]) -> set[str]:
-        """Return the tensors in the file that match none of our parameters, which suggests a different architecture."""
+        """Return the files' tensors that match none of our parameters; they suggest a different architecture."""
         theirs = {self._their_name(name) for name in used}
         harmless = re.compile(r"lm_head\.weight|.*\.attn\.(masked_)?bias|.*rotary_emb\.inv_freq")
         return {name for name in self.tensors if name not in theirs and not harmless.fullmatch(name)}

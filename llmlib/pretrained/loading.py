@@ -25,7 +25,7 @@ HUB_IDS = {
     "smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct",
     "gpt2": "openai-community/gpt2",
 }
-TINYTALES = Path(__file__).parent / "tinytales"  # weights next to the code; their model card says how they were made
+TINYTALES = Path(__file__).parent / "tinytales"  # weights next to the code; README.md there says how they were made
 READERS = 2  # number of threads that read weights: two are enough to keep a laptop's disk and memory busy
 HUB_FILES = ["*.json", "*.jinja", "model*.safetensors"]  # never pickles
 
@@ -46,7 +46,7 @@ def load_pretrained(
     - the id of a model on the hub (`"owner/name"`), or a folder with `config.json`, `*.safetensors` and
       `tokenizer.json`, for a model in the GPT-2, Llama, Mistral, Qwen2, Qwen3 or SmolLM2 family;
     - a GGUF file of a Llama-family model;
-    - the folder of a `train` or `llmlib train` run, for its model if the run has ended, or else for its last checkpoint
+    - the folder of a `train` or `llmlib train` run: you get its model if the run has ended, or else its last checkpoint
       (a line on standard error says which); or the folder of one checkpoint, such as `"runs/tales/step-00000600"`.
 
     Raises `DownloadError` if the files cannot be downloaded, `CheckpointError` if they are damaged or not supported,
@@ -57,7 +57,7 @@ def load_pretrained(
     path = _locate(name_or_path, source)
     choice = choose(device, dtype)
     checkpoint, tokenizer_path = _open(path)
-    with ThreadPoolExecutor(1) as other:  # the tokenizer uses one core while the weights use the others
+    with ThreadPoolExecutor(1) as other:  # one core reads the tokenizer while the others read the weights
         tokenizer = other.submit(load_tokenizer, tokenizer_path)
         model = fill(checkpoint, choice.device, choice.dtype)
         return model, tokenizer.result()

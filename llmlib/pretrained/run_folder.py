@@ -19,7 +19,7 @@ STATE, WEIGHTS = "state.json", "model.safetensors"
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return a run's complete checkpoints, which are folders such as `step-00000600`, with the oldest first."""
+    """Return the folders of a run's complete checkpoints, such as `step-00000600`, from the oldest to the newest."""
     found = [path for path in folder.glob("step-*") if NAME.fullmatch(path.name) and (path / STATE).is_file()]
     return sorted(found, key=lambda path: int(path.name[5:]))
 

@@ -31,7 +31,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class OwnFormatWarning(UserWarning):
-    """Warns that only llmlib can open part of a saved model, because the Hugging Face hub has no format for it."""
+    """Warns that part of a saved model opens only in llmlib, because the Hugging Face hub has no format for it."""
 
 
 def save_pretrained(model: Transformer, tokenizer: Tokenizer, folder: Path | str, *, step: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Write weights with checksums, so that a changed bit is detected rather than used in computations."""
+"""Write weights with checksums, and check them on reading, so that a changed bit is detected before it is used."""
 
 import json
 import zlib
@@ -27,7 +27,7 @@ def write_weights(weights: dict[str, Tensor], path: Path, **about: str) -> None:
 
 
 def _sort_metadata(path: Path) -> None:
-    """Sort the metadata, which safetensors writes in random order, so that the same weights give the same bytes."""
+    """Sort the metadata so that the same weights give the same bytes; safetensors writes it in random order."""
     with open(path, "r+b") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -76,8 +76,8 @@ def file_checksum(path: Path) -> int:
 def checksums_of(metadata: Any, names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the checksums in a file's metadata: those of its tensors, and those of the files saved with it.
 
-    Both dicts are empty if another program wrote the file. Raises `ValueError` if our own checksums do not cover
-    exactly the tensors in `names`, because the metadata may itself be damaged.
+    Both dicts are empty if another program wrote the file. Raises `ValueError` if the checksums cannot be read,
+    or if our own checksums do not cover exactly the tensors in `names`: the metadata itself may then be damaged.
     """
     metadata = metadata or {}
     try:

@@ -18,7 +18,7 @@ def words_of(text: str) -> list[str]:
 
 
 def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[object]]) -> None:
-    """Raise `ValueError` if there are no documents, or if `split` finds nothing in a document."""
+    """Raise `ValueError` if there are no documents, or if `split` returns an empty result for a document."""
     if isinstance(documents, str) or not len(documents):
         raise ValueError("An index needs a list of at least one document.")
     for number, document in enumerate(documents):
@@ -29,12 +29,12 @@ def check_documents(documents: Sequence[str], split: Callable[[str], Sequence[ob
 class BM25:
     """An index of documents by their words; `scores` says how well each document matches a query.
 
-    For each query word that a document contains, the document's score rises by the word's rarity times the number of
-    the word's occurrences. However, further occurrences add less and less (`k1` controls how quickly), and each
-    occurrence counts less in a document that is longer than average (`b` controls by how much). Sources: Robertson et
-    al. (1994), "Okapi at TREC-3"; Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and
-    Beyond". The scores equal those of BM25Okapi in the rank-bm25 package. Raises `ValueError` if there are no
-    documents, or if a document has no words.
+    Each occurrence of a query word in a document raises the document's score in proportion to the word's rarity.
+    Further occurrences of the same word add less and less (`k1` controls how quickly), and each occurrence counts less
+    in a document that is longer than average (`b` controls by how much). Sources: Robertson et al. (1994), "Okapi at
+    TREC-3"; Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and Beyond". The scores equal
+    those of BM25Okapi in the rank-bm25 package. Raises `ValueError` if there are no documents, or if a document has no
+    words.
 
     >>> index = BM25(["The cat sat.", "The dog sat on the cat.", "A bird sang.", "It rained.", "Snow fell."])
     >>> [round(score, 2) for score in index.scores("Where is the dog?")]

@@ -187,7 +187,7 @@ class _Many:
         return first
 
     def closure(self, states: frozenset[int]) -> frozenset[int]:
-        """Follow all moves that need no byte; return the states (old and new) that read a byte or are the end."""
+        """Follow all moves that need no byte; return the states, given or reached, that read a byte or are the end."""
         if states not in self._closures:
             open_, seen = list(states), set(states)
             while open_:
@@ -213,7 +213,7 @@ def utf8_ranges(low: int, high: int) -> Iterator[tuple[tuple[int, int], ...]]:
     if 0xD800 <= low <= 0xDFFF:
         return
     first, last = chr(low).encode(), chr(high).encode()
-    for bits in range(6, 6 * len(first), 6):  # split until each continuation byte covers a whole range
+    for bits in range(6, 6 * len(first), 6):  # split until the bytes can vary independently
         tail = (1 << bits) - 1
         if low | tail < high and low & tail:
             yield from utf8_ranges(low, low | tail)
@@ -266,7 +266,7 @@ def _pieces(moves: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, froze
 
 
 def backwards(targets: Iterable[Iterable[int]], ends: np.ndarray) -> np.ndarray:
-    """Return which states can reach one of the `ends` (Bool["state"]); `targets` lists each state's next states."""
+    """Return which states can reach one that `ends` (Bool["state"]) marks; `targets` lists each state's next states."""
     before: list[list[int]] = [[] for _ in ends]
     for state, reached in enumerate(targets):
         for target in reached:

@@ -44,7 +44,7 @@ def beam_search(
     has a higher score so far. It also ends after `max_new_tokens` tokens, or when the context is full (then you get a
     `GenerationWarning`). Source: Sutskever et al. (2014), "Sequence to Sequence Learning with Neural Networks"; the
     length penalty comes from Wu et al. (2016), in the simple form that today's libraries use. Raises `ValueError` for
-    ids that the model does not accept, fewer than 1 beam or token, and a penalty beyond ±50.
+    ids that the model does not accept, for fewer than 1 beam or token, and for a length penalty outside −50 to 50.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))
@@ -70,7 +70,7 @@ def beam_search(
     new = prompt.long().to(model.device)
     for length in range(1, steps + 1):
         log_p = model(new, cache=cache, last_only=True)[:, -1].float().log_softmax(dim=-1).cpu()
-        # Each beam has at most len(ends) candidates that end, so at least n_beams of this many candidates continue.
+        # For each beam, at most len(ends) candidates end, so at least n_beams of the candidates chosen here continue.
         totals, parents, tokens = _best(totals[:, None] + log_p, (1 + max(1, len(ends))) * n_beams)
         candidates = torch.cat([written[parents], tokens[:, None]], dim=1)
         ended = torch.isin(tokens, ends)

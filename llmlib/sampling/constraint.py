@@ -135,7 +135,7 @@ class Constraint:
         )
 
     def step(self, state: int, token: int) -> int:
-        """Return the state after a token, or 0 if the token is not allowed."""
+        """Return the state that a token's bytes lead to, or 0 if they do not fit the pattern."""
         return self.automaton.read(self._tree.bytes_of[token], state)
 
     def is_match(self, state: int) -> bool:

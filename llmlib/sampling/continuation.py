@@ -35,7 +35,7 @@ class Continuation:
         return cls(frozenset(end_ids), constraint, constraint.start, ended)
 
     def after(self, token: int) -> "Continuation":
-        """Return what may come after one more token (nothing, if the constraint does not allow that token)."""
+        """Return what may come after one more token (nothing, if its bytes do not fit the constraint)."""
         if token in self.end_ids:
             return replace(self, ended="end token")
         if self.constraint is None:

@@ -88,11 +88,10 @@ def generate(
     ids in the model's config), after `max_new_tokens` tokens, when a `constraint` (one for all, or one per text) is met
     and allows no more tokens, or when the context is full; the result's `ended_by` says why. If the context is full,
     `when_full="slide"` drops the older half and continues, and "stop" issues a `GenerationWarning`. With
-    `top_log_probs=k` you get a `SampledToken` instead of each id (a tuple of them for a batch), with its
-    log-probability and the k most likely tokens. With `samples=n`, each text is read once and continued n times, so the
-    result is a batch with n rows for the first text, then n for the next, and so on. `seed=None` uses a fresh, random
-    seed. Raises `ValueError` right away for ids that the model does not accept, and for padding that is not on the
-    left.
+    `top_log_probs=k`, each step yields a `SampledToken` (a tuple of them for a batch) with the id, its log-probability
+    and the k most likely tokens. With `samples=n`, each text is read once and continued n times, so the result is a
+    batch with n rows for the first text, then n for the next, and so on. `seed=None` uses a fresh, random seed. Raises
+    `ValueError` right away for ids that the model does not accept, and for padding that is not on the left.
 
     >>> from llmlib.transformer import TransformerConfig
     >>> model = Transformer(TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=1, n_heads=2))

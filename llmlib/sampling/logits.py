@@ -93,7 +93,7 @@ def keep_typical(logits: Float[Tensor, "*batch vocab"], mass: Setting) -> Float[
 
 
 def _keep_until(logits: Tensor, probabilities: Tensor, order: Tensor, mass: Setting) -> Tensor:
-    """Keep tokens in this order until the sum of their probabilities reaches `mass`, and at least the first token."""
+    """Keep tokens in this order until the sum of their probabilities reaches `mass`; the first token is always kept."""
     before = probabilities.cumsum(dim=-1) - probabilities
     wanted = torch.as_tensor(_column(mass, logits), device=logits.device)
     kept = (before < wanted) | (wanted >= 1)  # a sum of many probabilities may round to 1 too early
@@ -184,7 +184,7 @@ def log_prob(logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]) 
 def entropy_and_log_prob(
     logits: Float[Tensor, "*batch vocab"], ids: Int[Tensor, "*batch"]
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
-    """Return `entropy` and `log_prob`, computed from a single softmax, which takes most of the time.
+    """Return `entropy` and `log_prob`, computed from a single softmax, because the softmax takes most of the time.
 
     >>> entropy_and_log_prob(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     (tensor([0.6931]), tensor([-0.6931]))

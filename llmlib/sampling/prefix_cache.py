@@ -28,7 +28,7 @@ class PrefixCache:
         self.cache: Cache = model.new_cache(max_seq_len=1)
 
     def keep(self, ids: Sequence[int], most: int) -> int:
-        """Keep the cached beginning of this text, at most `most` tokens, and return how many tokens were kept."""
+        """Keep the cached tokens that this text begins with, up to `most` of them, and return how many were kept."""
         if self.cache.max_seq_len < len(ids):
             self.cache, self.ids = self.model.new_cache(max_seq_len=len(ids) + self.room), ()
         known = min(common_length(ids, self.ids), most)

@@ -46,8 +46,8 @@ class Sampler:
     `repetition_penalty`, `frequency_penalty` and `presence_penalty` make tokens less likely if they have already
     occurred; `temperature` divides the logits, and a temperature of 0 always takes the most likely token; `top_k`,
     `top_p`, `min_p` and `typical_p` cut the tail, each applied to the tokens that the previous cut has left.
-    `llmlib.sampling.logits` defines a function for each setting, with its source. A list gives each text in a batch its
-    own number. Raises `ValueError` for values out of range.
+    `llmlib.sampling.logits` defines a function for each setting, with its source. Every setting except `logit_bias`
+    may also be a list, with a number for each text in a batch. Raises `ValueError` for values out of range.
 
     >>> Sampler(temperature=0.5).probabilities(torch.tensor([[0.0, 1.0]]))
     tensor([[0.1192, 0.8808]])

@@ -1,4 +1,4 @@
-"""Turn a JSON schema into a pattern for the JSON texts that the schema allows, in one standard form.
+"""Turn a JSON schema into a pattern that matches the JSON texts allowed by the schema, written in one standard form.
 
 The members of an object come in the order in which the schema lists them; one space is allowed after `,` and `:`, but
 not elsewhere. A finite automaton cannot recognise the texts that match a recursive schema (a schema that refers to
@@ -25,7 +25,7 @@ from llmlib.sampling.automaton import (
 )
 from llmlib.sampling.regexes import read_regex
 
-PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that need no escape in a JSON string
+PLAIN = ~Chars(((0, 31), (34, 34), (92, 92)))  # characters that need not be escaped in a JSON string
 SPACE = Repeat(literal(" "), 0, 1)
 EMPTY = Concatenation(())
 SHORT = {8: "b", 9: "t", 10: "n", 12: "f", 13: "r", 34: '"', 92: "\\", 47: "/"}  # code point -> what follows a `\`
@@ -64,9 +64,10 @@ UNDERSTOOD = {"type", *INSTEAD}.union(*KEYWORDS.values())
 def read_schema(schema: Mapping[str, Any] | str) -> Pattern:
     """Return a pattern that matches the JSON that a schema allows.
 
-    This function supports `type` (one or more), `enum`, `const`, `anyOf`, `oneOf` if its alternatives do not overlap,
+    This function supports `type` (one or more), `enum`, `const`, `anyOf`, `oneOf` (if its alternatives do not overlap),
     `$ref` to the schema's own parts, and the keywords in `KEYWORDS`. Objects may have only the members in `properties`.
-    Raises `ConstraintError`, which names the part, for anything else, and for a schema that no text can match.
+    Raises `ConstraintError` for anything else, and for a schema that no text can match; the message names the part of
+    the schema.
     """
     return read_parts(schema)[-1][1]
 
@@ -197,7 +198,8 @@ class _Reader:
 
     def _pattern(self, text: Any, path: str) -> Pattern:
         try:
-            anything = Repeat(~Chars(()))  # a schema's pattern may match anywhere in a string, unless it has ^ and $
+            # A schema's pattern may match anywhere in a string, unless `^` ties it to the beginning or `$` to the end.
+            anything = Repeat(~Chars(()))
             before = EMPTY if str(text).startswith("^") else anything
             after = EMPTY if str(text).endswith("$") else anything
             return Concatenation((before, read_regex(text), after))
@@ -251,7 +253,7 @@ def _keywords(kind: Any) -> set[str]:
 
 
 def _of_kind(values: Any, kind: Any, path: str) -> list[Any]:
-    """Return the values that have one of the types, since a schema with a type and an enum allows only these."""
+    """Return the values that have one of the types, because a schema with a type and an enum allows no other values."""
     kinds = kind if isinstance(kind, list) else [kind]
     if unknown := [one for one in kinds if not isinstance(one, str) or one not in KEYWORDS]:
         raise ConstraintError(f"The schema at {path} needs one of the types {', '.join(KEYWORDS)}; got {unknown[0]!r}.")
@@ -282,7 +284,7 @@ def _limits(schema: Mapping[str, Any], low: str, high: str, path: str) -> tuple[
 
 
 def _in_a_string(pattern: Pattern) -> Pattern:
-    """Turn the pattern for a text into one for its JSON string, where some characters can or must be escaped."""
+    """Turn a pattern for a text into a pattern for its JSON string, in which some characters can or must be escaped."""
     if isinstance(pattern, Repeat):
         return Repeat(_in_a_string(pattern.part), pattern.least, pattern.most)
     if isinstance(pattern, Chars):

@@ -25,7 +25,7 @@ MACHINES = (
 
 @dataclass(frozen=True)
 class Bill:
-    """The time, money and energy that a computation takes; the energy is only that of the accelerators."""
+    """The time, money and energy that a computation takes; only the accelerators' energy is counted."""
 
     days: float
     machine_hours: float

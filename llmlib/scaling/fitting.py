@@ -20,7 +20,7 @@ FLAT = 1e-4  # nats; a law counts as flat if the loss that it predicts varies by
 def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
     """Return the Huber loss of each deviation: half its square up to `delta`, and a straight line beyond `delta`.
 
-    Because of this line, a single run that went wrong cannot bend the whole curve. Source: Huber (1964).
+    Because of this line, a single run that went wrong cannot bend the whole fitted curve. Source: Huber (1964).
 
     >>> huber([0.5, 1, 3], delta=1).tolist()
     [0.125, 0.5, 2.5]
@@ -31,9 +31,9 @@ def huber(deviation: ArrayLike, delta: float = DELTA) -> Array:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted loss, with an interval, and how far the new run is outside the range of the fitted runs.
+    """The predicted loss of a new run, with an interval, and how far the run is outside the range of the fitted runs.
 
-    The interval contains the loss with probability `level`.
+    The interval contains the run's loss with probability `level`.
     """
 
     loss: float
@@ -58,9 +58,9 @@ class Fit:
     tokens: Array = field(repr=False)
 
     def interval(self, what: Callable[[Law], float], level: float = 0.9) -> tuple[float, float]:
-        """Return the bootstrap interval for whatever number `what` computes from a law.
+        """Return the bootstrap interval of a number that the function `what` computes from a law.
 
-        For example, `fit.interval(lambda law: law.alpha)` says how certain the exponent is.
+        For example, `fit.interval(lambda law: law.alpha)` shows how certain the exponent is.
         """
         _check_level(level)
         if not self.laws:
@@ -73,11 +73,11 @@ class Fit:
         return self.law.optimum(compute)
 
     def predict(self, parameters: float, tokens: float, level: float = 0.9, seed: int = 0) -> Prediction:
-        """Predict the loss of one new run, with an interval, and say whether the run is outside the range of the fit.
+        """Predict the loss of a new run, with an interval, and say how far the run is outside the fitted runs' range.
 
         The interval covers two kinds of error: the fitted law may be wrong (the bootstrap shows by how much), and a
-        single run deviates from the law (by as much as a fitted run, drawn at random). The interval cannot account for
-        a bend in the curve that none of the fitted runs shows.
+        single run deviates from the law (its deviation is drawn at random from those of the fitted runs). The interval
+        cannot account for a bend in the curve that none of the fitted runs shows.
         """
         _check_level(level)
         draws = np.random.default_rng(seed).choice(self.deviations, (25, max(1, len(self.laws))))
@@ -118,10 +118,10 @@ def fit(
 
     The fit minimises the Huber loss between the logarithms of measured and predicted losses, from many starting points,
     as Hoffmann et al. (2022, section 3.3) do. With logarithms, a deviation of 1% counts the same for a high loss and a
-    low loss. `bootstraps` is the number of fits to resampled runs, which show how certain the constants are. Runs with
-    the same size and number of tokens are drawn as a group, since they share the same error. Raises `ScalingError` if
-    there are too few runs, runs of too few sizes or token counts, or losses that do not fall as the size or the number
-    of tokens grows.
+    low loss. `bootstraps` is the number of fits to resampled runs; these fits show how certain the constants are. Runs
+    with the same size and number of tokens are drawn as a group, since they share the same error. Raises `ScalingError`
+    if there are too few runs, runs of too few sizes or token counts, or losses that do not fall as the size or the
+    number of tokens grows.
 
     >>> law = Law(E=1.5, A=50, B=300, alpha=0.3, beta=0.4)
     >>> n, d = np.repeat([1e4, 1e5, 1e6], 3), np.tile([1e5, 1e6, 1e7], 3)

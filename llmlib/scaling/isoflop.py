@@ -10,9 +10,9 @@ from llmlib.scaling.laws import ScalingError
 
 @dataclass(frozen=True)
 class Minimum:
-    """The lowest point of a budget's loss curve.
+    """The lowest point of the loss curve for one compute budget.
 
-    `inside` says whether its size is within the range of the models' sizes.
+    `inside` says whether the size at this point is within the range of the trained models' sizes.
     """
 
     parameters: float
@@ -32,7 +32,7 @@ class PowerLaw:
 
 
 def isoflop_minimum(parameters: ArrayLike, losses: ArrayLike) -> Minimum:
-    """Return the size with the lowest loss, from a parabola fitted to the losses as a function of log size.
+    """Return the lowest point of a parabola fitted to the losses as a function of log size.
 
     Raises `ScalingError` for fewer than three sizes, or if the parabola does not bend upwards and so has no lowest
     point. Source: Hoffmann et al. (2022), section 3.2.

@@ -74,7 +74,7 @@ class Law:
     beta: float
     name: str = ""
     source: str = ""
-    fitted_parameters: tuple[float, float] | None = None  # of the smallest and the largest model in the fitted runs
+    fitted_parameters: tuple[float, float] | None = None  # the fewest and the most parameters in the fitted runs
     fitted_tokens: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class Law:
     def optimum(self, compute: float) -> Allocation:
         """Return the model size and number of tokens that give the lowest loss for `compute` training FLOPs.
 
-        On the line 6 N D = compute, the loss is lowest where alpha A / N^alpha = beta B / D^beta. Source: Hoffmann et
+        Given 6 N D = compute, the loss is lowest where alpha A / N^alpha = beta B / D^beta. Source: Hoffmann et
         al. (2022), equation 4. Raises `ScalingError` if `compute` is not positive.
         """
         if not compute > 0:
@@ -109,7 +109,7 @@ class Law:
     def tokens_for(self, parameters: float, loss: float) -> float:
         """Return how many tokens it takes to train a model of this size to this loss.
 
-        Raises `ScalingError` if the model is too small, so that no number of tokens is enough.
+        Raises `ScalingError` if the model is so small that no number of tokens is enough.
         """
         gap = loss - self.E - self.A * parameters**-self.alpha
         if gap <= 0:
@@ -160,8 +160,8 @@ class Law:
 class KaplanLaw:
     """Holds the law of Kaplan et al. (2020): L = ((N_c / N)^(alpha_N / alpha_D) + D_c / D)^alpha_D, with no constant E.
 
-    The number of parameters does not include embeddings. `optimum` does not follow from this formula, because the paper
-    found from training curves that N = 1.3e9 (C / petaFLOP-day)^0.73 is best at the critical batch size. Sources:
+    The number of parameters does not include embeddings. `optimum` does not follow from this formula, but from training
+    curves: according to the paper, N = 1.3e9 (C / petaFLOP-day)^0.73 is best at the critical batch size. Sources:
     equation 1.5 and table 2 for the loss, table 6 for the optimum.
     """
 
@@ -173,7 +173,7 @@ class KaplanLaw:
     size_exponent: float
     name: str = ""
     source: str = ""
-    fitted_parameters: tuple[float, float] | None = None  # of the smallest and the largest model in the fitted runs
+    fitted_parameters: tuple[float, float] | None = None  # the fewest and the most parameters in the fitted runs
     fitted_tokens: tuple[float, float] | None = None
 
     def loss(self, parameters: ArrayLike, tokens: ArrayLike) -> NDArray[np.float64]:

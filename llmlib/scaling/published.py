@@ -36,7 +36,7 @@ BESIROGLU = Law(
     name="Besiroglu 2024",
     source="Besiroglu et al. (2024), Chinchilla Scaling: A Replication Attempt, arXiv:2404.10102",
     fitted_parameters=(70e6, 16e9),
-    fitted_tokens=(5e9, 500e9),  # for the runs that Besiroglu et al. read off a figure in Hoffmann et al.
+    fitted_tokens=(5e9, 500e9),  # the range of the runs that Besiroglu et al. read off a figure in Hoffmann et al.
 )
 
 

@@ -154,8 +154,8 @@ class BPETokenizer(Tokenizer):
         The text is first split at `special_tokens`, so training does not learn from them, and no merge reaches across
         them.
 
-        `text` may be an iterable of strings, such as an open file. Then the memory holds only one string at a time and
-        the counts of distinct pieces. (No piece reaches from one string into the next, so the lines of a file teach
+        `text` may be an iterable of strings, such as an open file. Then memory holds only one string at a time, and the
+        counts of the distinct pieces. (No piece reaches from one string into the next, so the lines of a file teach
         less about newlines than the whole file as one string.) The most frequent pair is merged first; `ties` decides
         between pairs that are tied (see `learn_merges`). If training runs out of pairs, the vocabulary has fewer than
         `vocab_size` tokens. Raises ValueError if `vocab_size` leaves no room for the bytes and special tokens, and
@@ -186,8 +186,8 @@ class BPETokenizer(Tokenizer):
         """Build a tokenizer from pairs in merge order: ids 0 to 255 are bytes, and merge i gets id 256 + i.
 
         A pair names two tokens by their ids, as `learn_merges` returns them, or by their bytes. `special_tokens` get
-        the ids after the merges, or the ids in a mapping. Raises `TokenizerError` for a pair if no earlier merge has
-        made its parts, or if the pair makes a token a second time.
+        the ids after the merges, or the ids in a mapping. Raises `TokenizerError` for a pair with a part that is
+        neither a byte nor made by an earlier merge, and for a pair that makes a token a second time.
 
         >>> BPETokenizer.from_merges([(b"l", b"o"), (b"lo", b"w")], ["<|end|>"]).encode("low lows")
         [257, 32, 257, 115]
@@ -265,9 +265,9 @@ class BPETokenizer(Tokenizer):
     ) -> Iterator[int]:
         """Yield the ids of one long text that arrives in parts, such as an open file, as if it were one string.
 
-        Only the end of the text so far, whose ids are not final yet, is kept in memory: one part and at most a few more
-        words, as long as words end from time to time. (With a pattern that does not split where words end, the whole
-        text is kept.) Raises the same errors as `encode`.
+        Only the text whose ids are not final yet is kept in memory: one part and at most a few more words, as long
+        as words end from time to time. (With a pattern that does not split where words end, the whole text is kept.)
+        Raises the same errors as `encode`.
 
         >>> tokenizer = BPETokenizer.train("low lower lowest", vocab_size=258)
         >>> list(tokenizer.encode_iterable(["slo", "w l", "ow"])) == tokenizer.encode("slow low")
@@ -307,8 +307,8 @@ class BPETokenizer(Tokenizer):
         """Return this tokenizer as a `tiktoken.Encoding` with the same ids.
 
         Raises ValueError if tiktoken cannot express the tokenizer, because it has ids that are not in merge order,
-        pieces that must stay whole, or a Unicode normalization. Bytes that are missing from the vocabulary get ids
-        beyond `vocab_size`.
+        pieces that must stay whole, or a Unicode normalization. Bytes that are missing from the vocabulary get the
+        ids from `vocab_size` up.
         """
         if self._rank_to_id is not None or self._only_whole or self.normalization:
             raise ValueError(

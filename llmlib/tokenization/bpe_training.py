@@ -62,8 +62,9 @@ def learn_merges(
     """Learn up to `n_merges` pairs of ids; pair number i makes the token with the id 256 + i.
 
     The pair with the highest count comes first. If two pairs are tied, `ties="first"` takes the one with the smaller
-    left id, then the smaller right id; `ties="largest"` takes the one whose left token, then right token, has the
-    larger bytes, as some courses do. Ids 0 to 255 are the bytes. Raises `ValueError` for any other `ties`.
+    left id, then the smaller right id; `ties="largest"` compares the bytes of the tokens instead (the left
+    tokens, then the right tokens) and takes the pair with the larger bytes, as some courses do. Ids 0 to 255 are the
+    bytes. Raises `ValueError` for any other `ties`.
 
     >>> learn_merges({"low": 1, " lower": 1, " lowest": 1}, 3)
     [(108, 111), (256, 119), (32, 257)]
@@ -90,7 +91,7 @@ def learn_merges(
             changes.pop(pair, None)
             for changed, change in changes.items():
                 pair_counts[changed] += change
-                if new_id in changed and change > 0:  # all other counts fall; `_pop_commonest` notices that
+                if new_id in changed and change > 0:  # all other counts fall; `_pop_commonest` corrects them
                     heapq.heappush(heap, entry(change, changed))
             bar.update()
     return merges
@@ -147,7 +148,7 @@ def _merge_in_piece(
     index: int,
     pieces_with: defaultdict[Pair, set[int]],
 ) -> None:
-    """Replace `pair` in piece number `index`, which occurs `count` times, from left to right, and note what changes.
+    """From left to right, replace `pair` in piece number `index`, which occurs `count` times; note what changes.
 
     ... a [l r] b ...  becomes  ... a new b ...: the pairs (a, l) and (r, b) disappear, and (a, new) and (new, b)
     appear.

@@ -1,4 +1,4 @@
-"""Read vocabularies that write their tokens in GPT-2's byte alphabet and come with a list of merges."""
+"""Read vocabularies that come with a list of merges, and whose tokens are written in GPT-2's byte alphabet."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -45,8 +45,8 @@ def byte_level_tokenizer(
     """Build a tokenizer from tokens and pairs of tokens, both in GPT-2's alphabet; for the options see `BPETokenizer`.
 
     Raises `TokenizerError` if a merge refers to a missing token. tiktoken's core joins not only the listed pairs, but
-    any two tokens that together make the earliest token. So this error is also raised if the difference would change
-    the ids.
+    any two neighbouring tokens that together make a token, and it makes the earliest such token first. If this could
+    change the ids, the same error is raised.
     """
     as_bytes = bytes_of_tokens(tokens)
     pairs: dict[bytes, dict[tuple[bytes, bytes], int]] = {}  # token -> pair that makes it -> number of the merge

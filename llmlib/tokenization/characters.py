@@ -6,9 +6,10 @@ from llmlib.tokenization.base import Tokenizer, TokenizerError, refuse_paths, wi
 
 
 class CharTokenizer(Tokenizer):
-    """A tokenizer with one id per character, in the order of the Unicode code points.
+    """A tokenizer with one id per character, in the order of its alphabet (`train` sorts it by Unicode code point).
 
-    Raises ValueError for a character that is not in its alphabet; a byte-level tokenizer can encode every character.
+    `encode` raises ValueError for a character that is not in the alphabet; a byte-level tokenizer can encode every
+    character.
 
     >>> tokenizer = CharTokenizer.train("hello")
     >>> tokenizer.alphabet, tokenizer.encode("hole")

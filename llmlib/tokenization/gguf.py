@@ -15,7 +15,7 @@ from llmlib.tokenization.sentencepiece import SentencePieceTokenizer, ranks_from
 
 KEY = "tokenizer.ggml."
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # kinds of tokens
-# llama.cpp's name for a way to split a text -> our pattern, and the other options of that model family.
+# The name that llama.cpp gives to a way of splitting texts -> our pattern, and other options that go with it.
 SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt-2": (GPT2_PATTERN, {}),
     "smollm": (SMOLLM2_PATTERN, {}),
@@ -96,7 +96,10 @@ class _Vocabulary:
         )
 
     def conventions(self, *, adds_bos: bool) -> dict[str, Any]:
-        """Return the other arguments of `Tokenizer`. `adds_bos` is the default if the file does not specify it."""
+        """Return the arguments of `Tokenizer` other than the tokens.
+
+        `adds_bos` is the default if the file does not specify it.
+        """
         ends = [self.id(key) for key in ("eos_token_id", "eot_token_id", "eom_token_id")]
         bos = self.id("bos_token_id")
         return {

@@ -46,8 +46,9 @@ STRIP_FIRST = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 def load_hugging_face(record: dict[str, Any], path: Path) -> Tokenizer:
     """Build the tokenizer that a tokenizer.json describes; `record` is the file's content, read from `path`.
 
-    Other files in the same folder add the model's conventions. Raises `TokenizerError` if one of the files is damaged,
-    or if our tokenizer would not do exactly what `tokenizers` does.
+    Other files in the same folder, such as tokenizer_config.json, add the ids that begin and end a text, and the chat
+    template. Raises `TokenizerError` if one of the files is damaged, or if our tokenizer would not do exactly what
+    `tokenizers` does.
     """
     with naming(path, TokenizerError):
         special = _added_tokens(record)
@@ -163,7 +164,7 @@ def _metaspace(step: dict[str, Any]) -> str:
     try:
         return {"always": "every", "first": "first", "never": "never"}[scheme]
     except (KeyError, TypeError):
-        raise TokenizerError(f"The Metaspace pre-tokenizer has the unknown prepend_scheme {scheme!r}.") from None
+        raise TokenizerError(f"The Metaspace pre-tokenizer has an unknown prepend_scheme: {scheme!r}.") from None
 
 
 def _flat(record: Mapping[str, Any], key: str, inner: str) -> list[dict[str, Any]]:

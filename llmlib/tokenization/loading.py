@@ -17,7 +17,7 @@ def load_tokenizer(name_or_path: str | Path) -> Tokenizer:
     folder, or to a GGUF file. Raises ValueError for an unknown name, `TokenizerError` for
     a damaged or unsupported file, and `llmlib.files.downloads.DownloadError` if a vocabulary cannot be downloaded.
     """
-    # The reader of a format is imported only when that format turns up: most people need one format, or none.
+    # The code that reads a format is imported only when it is needed: most people need one format, or none.
     name = str(name_or_path)
     if name in NAMES:
         from llmlib.tokenization.published import openai_tokenizer, smollm2_file

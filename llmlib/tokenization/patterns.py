@@ -6,7 +6,7 @@ GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s
 
 # Each pattern finds the same pieces as the one its model was published with. `++`, `*+` and `?+` never give back
 # what they matched, which is faster; `\s++$` matches white space at the end of a text without a look-ahead.
-SMOLLM2_PATTERN = (  # digits are split off first, so a piece ends before a digit as it does at the end of a text
+SMOLLM2_PATTERN = (  # digits are split off first, so white space before a digit stays in one piece, as at a text's end
     r"\p{N}|'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?[^\s\p{L}\p{N}]++|\s++$|\s++(?=\p{N})|\s+(?!\S)|\s"
 )
 LLAMA3_PATTERN = (

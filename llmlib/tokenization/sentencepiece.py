@@ -32,8 +32,8 @@ class SentencePieceTokenizer(Tokenizer):
         unk_id: the id for a character that cannot be encoded; without an unk_id, these characters are dropped.
         fuses_unk: whether a whole run of characters that cannot be encoded becomes one unk_id.
         byte_fallback: whether a character that is not a piece is encoded as the tokens of its bytes.
-        prefix: where to put "▁" before the text: before "every" stretch between special tokens, before the "first"
-            stretch, or "never".
+        prefix: where to put "▁": before "every" stretch of text between special tokens, before the "first" stretch, or
+            "never".
         doubles_prefix: whether to put "▁" even before text that already begins with a space.
         strips_prefix: whether `decode` removes one space from the beginning of a text.
         bos_id, adds_bos, eos_ids, chat_template: see `Tokenizer`.

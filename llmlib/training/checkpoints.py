@@ -34,7 +34,7 @@ OPTIMIZERS, UNFINISHED = "optimizers.pt", ".step-"
 PARTS = {
     torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
     Muon: ("momentum",),
-}  # what these optimizers remember for each weight
+}  # the state that each of these optimizers keeps for a weight
 
 
 class RunError(RuntimeError):
@@ -100,7 +100,7 @@ def save(
         (new / STATE).write_text(json.dumps(seal(about), indent=1), encoding="utf-8")
         settle(new)
         os.replace(new, whole)
-    except (OSError, SafetensorError, RuntimeError) as error:  # a full disk, as Python, safetensors and torch report it
+    except (OSError, SafetensorError, RuntimeError) as error:  # how Python, safetensors and torch report a full disk
         raise RunError(
             f"The checkpoint for step {step} could not be written to {folder} ({error}). Free some space; then the "
             "run can continue from the last checkpoint there."
@@ -111,10 +111,10 @@ def save(
 
 
 def learning(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights that are not frozen and the buffers, by name (by the first name, if a tensor has several).
+    """Return the buffers, and the weights that are not frozen, by name (by the first name, if a tensor has several).
 
-    A buffer that contains infinity, such as a mask, is a constant that is created along with the model, so we do not
-    save it.
+    A buffer that contains infinity, such as a mask, is a constant that is created along with the model, so it is left
+    out.
     """
     kept = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     kept |= {name for name, buffer in model.named_buffers() if buffer.isfinite().all()}
@@ -216,7 +216,7 @@ def _check_weights(weights: dict[str, Tensor], ours: dict[str, Tensor], path: Pa
 
 
 def check_states(states: Any, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-    """Raise `ValueError` unless the optimizers could have these states.
+    """Raise `ValueError` unless these states fit the optimizers, or `RunError` if there is not one for each optimizer.
 
     torch does not check this, and its fused kernels crash Python if a tensor has the wrong shape.
     """

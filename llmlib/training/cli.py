@@ -109,7 +109,7 @@ train_command.__doc__ = with_example(str(train_command.__doc__), EXAMPLE)
 def read_toml(path: Path, command: str, kind: type[Any]) -> Any:
     """Read the settings file of `llmlib {command}` into the dataclass `kind`.
 
-    Raises `SettingsError`, which names the file.
+    Raises `SettingsError`, which names the file, if the file cannot be read or does not fit `kind`.
     """
     example = f"`llmlib {command} --help` shows an example"
     try:

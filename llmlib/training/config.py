@@ -125,7 +125,7 @@ def schedule_at(step: int, config: TrainConfig) -> float:
     [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
     if step >= config.steps and config.schedule != "constant":
-        return config.final_share  # the rate stays there after the last step
+        return config.final_share  # the rate stays at this value after the last step
     if step < config.warmup:
         return (step + 1) / config.warmup
     passed = (step - config.warmup) / max(1, config.steps - config.warmup)

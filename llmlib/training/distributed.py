@@ -76,7 +76,7 @@ class Ranks:
                 dist.barrier()
 
     def agree(self, value: Any, what: str) -> None:
-        """Raise `RunError` unless all processes pass the same `value`; the message calls the value `what`."""
+        """Raise `RunError` unless all processes pass the same `value`; `what` is the value's name in the message."""
         if self.world == 1:
             return
         values: list[Any] = [None] * self.world
@@ -102,7 +102,7 @@ def join() -> Ranks:
     """Join the processes that `torchrun` started, or run alone if it started none.
 
     torchrun's environment variables say which process this is. Tensors on CPUs go through gloo, and tensors on GPUs go
-    through NCCL. Raises `RunError` if this host has fewer GPUs than processes.
+    through NCCL. Raises `RunError` if this host has GPUs, but fewer of them than processes.
     """
     if not dist.is_initialized():
         if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:

@@ -119,7 +119,7 @@ class Training(Run[Step]):
                 loss.backward()
             losses.append(loss.detach())
         self.work.hand_over()
-        self.batches.prepare(self.step + 1)  # meanwhile, a GPU still computes the gradients
+        self.batches.prepare(self.step + 1)  # meanwhile, a GPU is still computing the gradients
         return self.ranks.mean(sum(loss.item() for loss in losses)), x.numel()
 
     def _check(self, loss: float, norm: float) -> None:
@@ -130,7 +130,7 @@ class Training(Run[Step]):
             raise self._diverged(f"The loss jumped from {usual:.3g} to {loss:.3g} at step {self.step + 1}.")
 
     def _measures(self) -> bool:
-        """Return whether to measure the next step. The first step is measured, then one in every `statistics_every`."""
+        """Return whether to measure the next step; we measure step 1 and every multiple of `statistics_every`."""
         every = self.config.statistics_every
         return every > 0 and (self.step == 0 or (self.step + 1) % every == 0)
 
@@ -186,9 +186,9 @@ def train(
     the model is tiny and other programs use the machine too, `torch.set_num_threads(1)` makes training much faster,
     because otherwise torch's threads spend more time waiting for each other than computing.
 
-    Raises `ValueError` if the windows are longer than the model's context or the data has more tokens in its vocabulary
-    than the model, `RunError` if the folder contains a different run, and, while training, `TrainingDiverged` before a
-    step that would ruin the weights.
+    Raises `ValueError` if the windows are longer than the model's context or the data's vocabulary is larger than the
+    model's, `RunError` if the folder contains a different run, and, while training, `TrainingDiverged` before a step
+    that would ruin the weights.
 
     >>> from llmlib import Transformer, TransformerConfig
     >>> from llmlib.corpora.datasets import TokenDataset

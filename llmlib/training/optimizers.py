@@ -16,7 +16,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # coefficients of the polynomial in `o
 
 
 def orthogonalise(matrices: Float[Tensor, "*many rows columns"], steps: int = 5) -> Float[Tensor, "*many rows columns"]:
-    """Bring all singular values of the matrices close to 1 and keep their directions: roughly, U S Vᵀ becomes U Vᵀ.
+    """Bring all singular values of the matrices close to 1 and keep the singular vectors: roughly, U S Vᵀ becomes U Vᵀ.
 
     This is the Newton–Schulz iteration, in which each step applies the odd polynomial a·x + b·x³ + c·x⁵ to all singular
     values at once, using only matrix products. With these coefficients, five steps bring every value that is not tiny

@@ -104,7 +104,7 @@ def _number(value: Any) -> Any:
 
 
 def _is_kept(model: nn.Module, there: Path) -> bool:
-    """Return whether a checkpoint has exactly the model's weights, as when a loop saves its last step twice."""
+    """Return whether a checkpoint has exactly the model's weights, as happens when a loop saves its last step twice."""
     kept, ours = read_sealed_weights(there, read(there)), learning(model)
     return kept.keys() == ours.keys() and all(torch.equal(kept[name], ours[name].cpu()) for name in kept)
 
@@ -120,7 +120,7 @@ def _about(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _differing(kept: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
-    """Say how a checkpoint's optimizers differ from ours; return an empty string if they do not differ."""
+    """Say how a checkpoint's optimizers differ from the current ones; return an empty string if they do not differ."""
     kinds, shapes = ([[each[what] for each in these] for these in (kept, ours)] for what in ("kinds", "shapes"))
     if kinds[0] != kinds[1]:
         return f"kinds {kinds[0]} in the checkpoint and {kinds[1]} here"

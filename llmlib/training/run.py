@@ -67,7 +67,7 @@ class Run(Iterator[Result], Generic[Result]):
     def __next__(self) -> Result:
         """Take a step and return its result.
 
-        If the step is interrupted, the model is left as it was before or after the step, and the run can continue.
+        If the step is interrupted, it has been taken completely or not at all, and the run can continue.
         """
         if self.step >= self.config.steps:
             raise StopIteration

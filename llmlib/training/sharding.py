@@ -79,7 +79,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> float:
     parameters = list(parameters)
     norm = whole(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
     length = norm.item()
-    if length >= limit:  # below the limit, torch would multiply every gradient by 1
+    if length >= limit:  # below the limit, torch would only multiply every gradient by 1
         nn.utils.clip_grads_with_norm_(parameters, limit, norm)
     return length
 

@@ -56,7 +56,7 @@ def group_of(parameter: str, n_layers: int) -> int:
 
 
 def even_sample(values: Tensor, most: int = SAMPLE) -> Float[Tensor, " value"]:
-    """Return at most `most` of a tensor's values as float32, evenly spaced, at fixed positions, and from all columns.
+    """Return at most `most` values of a tensor as float32, from fixed, evenly spaced positions that cover all columns.
 
     >>> even_sample(torch.arange(12).reshape(4, 3), most=3)
     tensor([0., 4., 8.])

@@ -10,7 +10,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 
 class Times(nn.Module):
-    """Multiplies a weight by a factor at each use, which shrinks the effect of the weight's steps by that factor."""
+    """Multiplies a weight by a factor at each use, which scales the effect of the weight's steps by the same factor."""
 
     def __init__(self, factor: float):
         super().__init__()
@@ -21,7 +21,7 @@ class Times(nn.Module):
 
 
 def widened(base: TransformerConfig, times: int) -> TransformerConfig:
-    """Return a config with `times` the width: more heads of the same width, and an MLP that grows by the same factor.
+    """Return a config `times` times as wide: more heads of the same width, and an MLP that grows by the same factor.
 
     >>> base = TransformerConfig(vocab_size=10, max_seq_len=8, d_model=16, n_layers=2, n_heads=2)
     >>> wide = widened(base, 4)

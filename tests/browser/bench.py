@@ -250,7 +250,7 @@ class Bench:
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
 
     def theme(self, name):
-        # JupyterLab fails if its theme changes while the splash screen is still fading
+        # JupyterLab fails if its theme changes while the splash screen is still fading.
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
         self.page.evaluate(
             "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", f"JupyterLab {name}"

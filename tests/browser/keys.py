@@ -51,7 +51,7 @@ def go(view, target):
             break
         view.page.wait_for_timeout(100)
     else:
-        raise AssertionError(f"Tab does not lead to {target}")
+        raise AssertionError(f"Tab does not reach {target}")
     target.focus()
 
 
@@ -66,7 +66,7 @@ def button(view, name):
 
 
 def reachable(view, role):
-    """Return the element of a group that Tab leads to; arrow keys lead from there to the others."""
+    """Return the element of a group that Tab reaches; arrow keys move from there to the others."""
     return view.locator(f"[role={role}][tabindex='0']")
 
 
@@ -76,7 +76,7 @@ def until(view, key, target):
         if target.evaluate(HAS_FOCUS):
             return
         press(view.page, key)
-    raise AssertionError(f"{key} does not lead to {target}")
+    raise AssertionError(f"{key} does not reach {target}")
 
 
 def write(view, target, text):

@@ -87,7 +87,7 @@ CUT_OFF = """view => {
     range.selectNodeContents(one);
     return [...range.getClientRects()];
   });
-  const cutters = function* (node) { // the node and the boxes around it; none outside a scrolling box cuts
+  const cutters = function* (node) { // the node and the boxes around it; boxes outside a scrolling one do not cut
     let free = false, across = true, down = true;
     for (let box = node; view.contains(box); box = box.parentElement) {
       const { overflowX, overflowY, position, textOverflow } = getComputedStyle(box);
@@ -149,9 +149,9 @@ WORDS = """view => {
 
 
 def faint_words(view, least=3.0):
-    """Return words that, on a screenshot, do not stand out from what is painted around them.
+    """Return the words that are hard to tell from their background in a screenshot.
 
-    A word is judged by the pixel that stands out most from the commonest colour in its box. Thin strokes are never
+    A word is judged by the pixel that contrasts most with the commonest colour in its box. Thin strokes are never
     painted in their full colour, so the limit is lower than for declared colours (`UNREADABLE`).
     """
     words = view.evaluate(WORDS)

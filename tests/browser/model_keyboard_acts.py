@@ -33,7 +33,7 @@ def attention(bench, view):
     expect(board).to_contain_text("1 of 8 heads off")
     expect(view.locator("[aria-live=polite]").last).to_have_text("Layer 0, head 1, switched off")
     expect(view.get_by_text("side by side")).to_be_visible()
-    focused("Layer 0, head 1, switched off")  # also after Python has answered
+    focused("Layer 0, head 1, switched off")  # still focused after Python has answered
     press(page, "Space")
     expect(board).to_contain_text("all heads on")
     expect(view.locator(".llm-predictions")).to_have_attribute("aria-busy", "false")

@@ -111,7 +111,7 @@ def threshold_long(bench, view):
 
 def long_context_clicks(bench, view):
     step_right(view.get_by_label("Position to read"), 20)
-    bench.expect("far.place['position'] in (21, 84, 200)", "True")  # depends on the number of positions per average
+    bench.expect("far.place['position'] in (21, 84, 200)", "True")  # depends on how many positions are averaged
     missing = view.get_by_role("button", name="Measure the missing cells")
     if missing.is_visible():
         missing.dblclick()

@@ -46,7 +46,7 @@ def test_reports_are_shown_in_jupyterlab(bench):
     bench.open("exercises.ipynb", CELLS)
     bench.run()
     reports = page.locator(".llm-report")
-    assert reports.count() == len(CELLS) - 2  # the imports show nothing, and the question comes as a live view
+    assert reports.count() == len(CELLS) - 2  # the imports show nothing, and the question is a live view, not a report
     for text in (
         "instead of √d_head",
         "which is a score like any other",

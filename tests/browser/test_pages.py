@@ -36,7 +36,7 @@ LEVELS = """(nodes) => nodes.flatMap((node) => [...node.querySelectorAll("h1, h2
 NO_ALT = "nodes => nodes.filter((image) => image.alt.trim().length < 20).map((image) => image.outerHTML.slice(0, 200))"
 
 
-def test_a_plot_follows_the_theme_and_the_longest_allowed_line_fits(bench):
+def test_a_plot_keeps_its_description_and_follows_the_theme_and_the_longest_allowed_line_fits(bench):
     bench.open("pages.ipynb", CELLS, code=True)
     bench.run()
     plot = bench.page.locator(".jp-OutputArea-output img")

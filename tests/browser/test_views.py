@@ -116,9 +116,9 @@ def squeezed(view, before):
 
 @pytest.fixture(scope="module")
 def themed(all_views):
-    """For each view: its looks at first and in each theme, what axe finds, and its look after a moment without room.
+    """Return each view's `look` at first and in each theme, what axe finds, and its `look` after a moment without room.
 
-    axe does not check colours here: the look lists what cannot be read, and test_axe checks the colours of each page.
+    axe skips colours here: `look` reports what cannot be read, and test_axe checks the colours of each view's page.
     """
     bench = all_views
     seen, found, after = {}, {}, {}
@@ -274,7 +274,7 @@ def test_every_view_can_be_shown_twice_in_one_notebook(opened):
     expect(page.locator(TABLE[0].selector)).to_have_count(1)
 
 
-# Makes each answer to a choice of a model wait for its turn.
+# When a model is chosen, Python's reply waits until the test lets it through.
 IN_TURN = """
 import threading
 turn, kind = threading.Semaphore(0), type(architecture)

@@ -30,7 +30,7 @@ def test_names_count_as_kept_if_they_occurred_before_or_are_introduced():
     assert kept("Who saw Luna that day? Luna saw it.", others=["Pip and Odo"]) == 0
 
 
-def test_the_number_of_other_texts_must_match():
+def test_names_kept_needs_as_many_other_texts_as_texts():
     with pytest.raises(ValueError, match="zip"):
         names_kept(["one", "two"], {"pip"}, ["one"])
 

@@ -85,7 +85,7 @@ def test_invalid_input_to_the_bootstrap_is_refused(columns, choices, message):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-def test_mcnemar_is_a_binomial_test_of_the_differences(pairs):
+def test_mcnemar_is_a_binomial_test_on_the_discordant_pairs(pairs):
     first, second = np.array(pairs).T
     better, worse = int((first & ~second).sum()), int((~first & second).sum())
     expected = scipy.stats.binomtest(better, better + worse).pvalue if better + worse else 1.0

@@ -207,7 +207,7 @@ def attend(q, k, v, mask):
 
 
 def test_a_kept_part_and_the_notebook_may_share_a_module_a_constant_and_a_helper(next_session):
-    """As after a restart, the part comes from `mine`, and the cell in which it was written is run again."""
+    """It is as if the kernel had restarted: the part comes from `mine`, and the cell that defines it is run again."""
     assert check(MASK, run_cell(PART)["my_mask"]).correct
     next_session()
     again = run_cell(PART)

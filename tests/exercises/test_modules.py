@@ -69,7 +69,7 @@ def test_a_class_that_is_not_a_module_or_takes_other_arguments_is_reported():
 
 
 @pytest.mark.parametrize("attempt", [MultiHeadAttention(8, 2, 1), lambda *args: torch.zeros(1)])
-def test_an_instance_or_a_function_in_place_of_the_class_is_reported(attempt):
+def test_an_instance_or_a_function_instead_of_the_class_is_reported(attempt):
     report = check(NAME, attempt)
     assert report.kind == "form"
     assert "needs your class itself" in repr(report)

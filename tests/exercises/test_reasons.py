@@ -40,7 +40,7 @@ def test_the_report_on_a_failed_attempt_repeats_the_task(exercise):
 @pytest.mark.slow
 @pytest.mark.parametrize("exercise", all_exercises(), ids=lambda e: e.name)
 def test_every_idea_is_recognised_on_cases_from_another_seed(exercise):
-    """In cases that learners are not given, each form of an idea is recognised as that idea and no other.
+    """Each form of a wrong idea is recognised as that idea and no other, even on cases that learners never see.
 
     This test looks only at results; other tests cover how an attempt is run and reported.
     """
@@ -79,7 +79,7 @@ def test_the_report_shows_a_case_with_the_larger_of_two_faults():
     assert "The case: two queries, with three more tokens in the cache" in repr(report)
 
 
-def test_a_list_in_place_of_a_tuple_is_reported():
+def test_a_list_instead_of_a_tuple_is_reported():
     report = examine(
         find("tokenization.most_common_pair"),
         lambda ids: list(simple_bpe.most_common_pair(ids)) if len(ids) > 1 else None,

@@ -167,7 +167,7 @@ def test_an_operation_that_torch_has_not_implemented_counts_as_an_attempt():
     assert "NotImplementedError: Could not run" in repr(report)
 
 
-def test_the_mismatched_sizes_in_an_error_tell_two_ideas_apart():
+def test_the_sizes_in_a_shape_error_show_which_of_two_misconceptions_caused_it():
     def attempt(ids, weights, config):
         cos, sin = turns(ids.shape[1], config.n_heads, config.rope_theta)
         stream = weights["embed.weight"][ids]

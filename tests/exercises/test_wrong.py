@@ -346,7 +346,7 @@ def test_a_single_factor_is_reported_if_the_whole_result_is_off_by_that_factor()
     assert "directions" not in said
 
 
-def test_a_result_of_1_in_place_of_0_is_not_called_1_minus_the_right_one():
+def test_a_result_of_1_instead_of_0_is_not_described_as_1_minus_the_right_result():
     def attempt(update, r):
         s = (torch.linalg.svdvals(update) ** 2).cumsum(0)
         return (s[min(r, len(s)) - 1 if r < 7 else 2] / s[-1]).item() if s[-1] else 1.0

@@ -1,4 +1,4 @@
-"""Fixtures: a small live model that can chat, and a record of what models were asked."""
+"""Fixtures: a small live model that can chat, and a list of the conversations that models were asked to continue."""
 
 import pytest
 import torch

@@ -84,7 +84,7 @@ def test_a_model_with_and_without_its_adapter_answers_side_by_side(live):
     assert lora.enabled
 
 
-def test_if_a_model_cannot_answer_the_reason_is_shown_in_place_of_its_answer(live, two, asked):
+def test_if_a_model_cannot_answer_the_reason_is_shown_instead_of_its_answer(live, two, asked):
     model, _ = live
     speakers = [two[0], Speaker("bare", model, tokenizer_with(None)), Speaker("strict", model, tokenizer_with(STRICT))]
     view = compare_chats(speakers, max_new_tokens=4, sampler=ENDLESS)

@@ -169,7 +169,7 @@ def test_an_empty_folder_is_refused(tmp_path):
         load_pretrained(tmp_path)
 
 
-def test_models_are_loaded_from_the_hub_by_repository_id_or_in_full_precision(llama_folder, monkeypatch):
+def test_repository_ids_gpt2_and_full_precision_models_come_from_the_hub(llama_folder, monkeypatch):
     asked = []
 
     def snapshot_download(repo_id, allow_patterns):

@@ -255,7 +255,7 @@ UNSUPPORTED = [
     ("normalizer", put("normalizer", "normalizers", 0, value={"type": "NFKC"}), "NFKC"),
     ("metaspace first", put("pre_tokenizer", "split", value=True), "expected Metaspace with split false"),
     ("metaspace first", put("pre_tokenizer", "replacement", value="_"), "expected Metaspace"),
-    ("metaspace first", put("pre_tokenizer", "prepend_scheme", value="sometimes"), "prepend_scheme 'sometimes'"),
+    ("metaspace first", put("pre_tokenizer", "prepend_scheme", value="sometimes"), "prepend_scheme: 'sometimes'"),
     ("metaspace first", put("model", "unk_token", value="<none>"), "unk_token '<none>' is not in the vocabulary"),
 ]
 DAMAGED = [

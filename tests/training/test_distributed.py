@@ -56,7 +56,7 @@ def whole(tmp_path_factory):
     return folder / "run"
 
 
-def test_several_processes_follow_the_curve_of_one(tmp_path, whole):
+def test_losses_of_several_processes_match_those_of_one(tmp_path, whole):
     codes, output = forked.run("llmlib", "train", settings(tmp_path, SHARED, steps=STEPS), ranks=3)
     assert codes == [0, 0, 0], output
     follows(tmp_path / "run", whole)

@@ -1,4 +1,4 @@
-"""In a partly frozen model, only weights that learn have gradients, optimizer state and a place in checkpoints."""
+"""Frozen weights have no gradients, no optimizer state and no place in checkpoints, and are copied at most once."""
 
 import json
 

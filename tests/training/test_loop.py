@@ -272,7 +272,7 @@ def test_training_works_in_another_thread_too():
 
 
 @pytest.mark.slow
-def test_losses_in_bfloat16_follow_those_in_float32():
+def test_losses_in_bfloat16_are_close_to_those_in_float32():
     expected = [s.loss for s in train(model(), DATA, TrainConfig(**SMALL))]
     made = model()
     got = [s.loss for s in train(made, DATA, TrainConfig(**{**SMALL, "dtype": "bfloat16"}))]

@@ -25,7 +25,7 @@ def test_the_loss_is_the_mean_surprise_over_the_targets_that_count(axes, vocab, 
         torch.testing.assert_close(cross_entropy(logits, targets), F.cross_entropy(logits, targets))
 
 
-def test_the_loss_of_equal_logits_is_the_log_of_the_vocabulary_size():
+def test_the_loss_for_equal_logits_is_the_log_of_the_vocabulary_size():
     assert cross_entropy(torch.zeros(2, 5, 1000), torch.zeros(2, 5, dtype=torch.long)).item() == pytest.approx(
         math.log(1000)
     )

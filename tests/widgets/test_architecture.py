@@ -1,4 +1,4 @@
-"""Given plain data, the architecture view adds up the costs of boxes, and draws values and the whole model."""
+"""The architecture view of plain data adds up its boxes' costs, and draws a tensor's values or the whole model."""
 
 import xml.etree.ElementTree as ET
 

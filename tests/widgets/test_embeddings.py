@@ -81,7 +81,7 @@ def test_a_vocabulary_of_49152_tokens_takes_less_than_a_million_bytes():
 def test_points_are_never_clipped():
     assert pack_points(np.array([[-5.0, 0.0, 0.0], [5.0, 1.0, 0.0]])).min() == 0
     assert pack_points(np.array([[1e300, 0.0], [-1e300, 0.0]])).max() == 65_535
-    assert (pack_points(np.full((3, 3), 7.0)) == 32_768).all(), "equal points are in the middle"
+    assert (pack_points(np.full((3, 3), 7.0)) == 32_768).all(), "if all points coincide, they are put in the middle"
 
 
 @pytest.mark.slow

@@ -156,7 +156,7 @@ PLAIN = {"name": "Ours", "E": 1.7, "A": 400, "B": 400, "alpha": 0.3, "beta": 0.3
             lambda: ScalingView([PLAIN], machines=[{"name": "Y", "peak_flops": 1, "watts": 0, "dollars_per_hour": 1}]),
             "Machine 'Y' must have positive peak_flops and watts",
         ),
-        (lambda: ScalingView([PLAIN], runs={"r": [(1e5, 1e6)]}), "runs 'r' must have three positive numbers"),
+        (lambda: ScalingView([PLAIN], runs={"r": [(1e5, 1e6)]}), "run in 'r' must have three positive numbers"),
         (lambda: ScalingView([PLAIN], law="Theirs"), "no law 'Theirs'; the laws are Ours"),
         (lambda: ScalingView([PLAIN], size=3), "no setting 'size'; the settings are parameters, tokens"),
         (lambda: ScalingView([PLAIN], tokens=-1), "tokens must be a positive number; got -1"),

@@ -41,7 +41,7 @@ def test_a_view_styles_nothing_but_itself(folder):
     assert [one for one in selectors_of(own_sheets(folder)) if not root.search(one)] == []
 
 
-def test_the_sheet_shared_by_views_of_runs_styles_only_their_boards():
+def test_the_style_sheet_shared_by_run_views_styles_only_their_boards():
     (sheet,) = RunsView.sheets
     assert [one for one in selectors_of(sheet.read_text()) if ".llm-run-board" not in one] == []
     assert stylesheet(FOLDERS[0], RunsView.sheets).startswith((SHARED / "shared.css").read_text() + sheet.read_text())

@@ -116,7 +116,7 @@ def test_an_encoding_is_plain_data():
         ("\ufffd".encode(), "\ufffd"),
     ],
 )
-def test_a_token_label_makes_all_bytes_visible(data, label):
+def test_a_token_label_shows_white_space_invisible_characters_and_stray_bytes(data, label):
     assert token_label(data) == label
 
 

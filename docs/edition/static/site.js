@@ -3,10 +3,10 @@
 
 import { darkRules, dress, followTheme, theme } from "./theme.js";
 
-const KEPT = "llmlib-answers"; // the name in the browser's storage: for each question, the choice that was opened first
+const KEPT = "llmlib-answers"; // the browser stores, under this name, which choice was opened first for each question
 const ROOM = "(min-width: 640px)"; // on a smaller screen, a view stays a picture
 
-/** Return the answers with one more; only the first choice of a question counts. */
+/** Return the answers with one more added, unless this question already has one: only the first choice counts. */
 export function withAnswer(answers, question, choice) {
   return question in answers ? answers : { ...answers, [question]: choice };
 }
@@ -43,7 +43,7 @@ const stored = {
     try {
       localStorage.setItem(KEPT, JSON.stringify(answers));
     } catch {
-      // then the answers last as long as the page
+      // then the answers last only while the page is open
     }
   },
 };
@@ -163,7 +163,7 @@ function rememberAnswers() {
   }
 }
 
-/** Open the folded side paths that hide the anchor in the address. */
+/** Open the folded side paths that hide the place to which the page's address points. */
 function unfold() {
   let place = null;
   try {

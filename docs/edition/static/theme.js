@@ -16,7 +16,7 @@ export function followTheme(tell) {
   tell();
 }
 
-/** Return the CSS rules of a page for dark mode. Call this before `dress`, which changes the rules' conditions. */
+/** Return a page's CSS rules for dark mode. Call this before `dress`, which changes the rules' conditions. */
 export function darkRules(page) {
   const rules = [...page.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
   return rules.filter((rule) => rule.media?.mediaText.includes("prefers-color-scheme: dark"));

@@ -41,7 +41,7 @@ def zipf(chance: float, n: int) -> int:
     """Use a number from 0 to 1 to pick one of ``n`` options by Zipf's law.
 
     The second option comes up half as often as the first, the third a third as often, and so on. The words in any
-    natural text follow this pattern: a few are everywhere, and most are rare. We only use sums and quotients, which,
+    natural text follow this pattern: a few are everywhere, and most are rare. We use only sums and quotients, which,
     unlike powers, are the same on every machine. Source: Zipf (1949), "Human Behavior and the Principle of Least
     Effort".
 

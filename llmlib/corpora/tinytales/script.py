@@ -45,7 +45,7 @@ class Ask:
 
 @dataclass
 class Line:
-    """One way to tell a beat, with all its alternatives, compiled on first use for each pattern of genders."""
+    """One way to tell a beat; the alternatives in it are compiled on first use for each pattern of genders."""
 
     source: str
     asks: tuple[Ask, ...] = ()
@@ -60,7 +60,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Beat:
-    """A step in a story. In ``chance`` per cent of stories, one of ``lines`` is told; then ``asks`` may be asked."""
+    """A step that is included in ``chance`` per cent of the stories.
+
+    Such a story contains one of ``lines``, and answers the questions in ``asks``.
+    """
 
     chance: int
     lines: tuple[Line, ...]
@@ -69,7 +72,11 @@ class Beat:
 
 @dataclass(frozen=True)
 class Call:
-    """A step that tells one line of a shared passage."""
+    """A step that adds one line of a shared passage, in ``chance`` per cent of the stories.
+
+    Two passages are special: "start" adds an opening and an introduction, in random order, and "end.lesson" adds the
+    lesson of the story's own shape.
+    """
 
     chance: int
     passage: str
@@ -77,7 +84,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Let:
-    """A ``let`` line. Each story assigns one of several tuples of values to the names in it."""
+    """A ``let`` line, which gives its names one of several tuples of values in each story."""
 
     names: tuple[str, ...]
     options: tuple[tuple[str, ...], ...]
@@ -112,7 +119,7 @@ def expand(text: str) -> list[str]:
 
 
 def compile_text(text: str, genders: str) -> str:
-    """Turn ``text`` into a ``%`` format string, with pronouns chosen and sentence starts capitalised.
+    """Turn ``text`` into a ``%`` format string, with sentences capitalised, and names in place of unclear pronouns.
 
     A pronoun is kept if nobody else in the story has the same gender. Otherwise, the pronoun is kept only if the person
     that it stands for was named earlier in this text, and nobody else of that gender was named in the same sentence as

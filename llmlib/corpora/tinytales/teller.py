@@ -3,10 +3,10 @@
 Every story has its own seed, so you can tell story 1,000 without telling the 999 before it. The only source of
 randomness is ``random.Random(integer).random()``, which Python guarantees to be the same in all versions.
 
-Characters, shapes, things and wordings are drawn by Zipf's law: the earlier they come in their file, the more often
-they are drawn. So a few come up again and again, and most are rare, as in any natural text. A small model that sees
-little text can learn from the frequent ones what is also true of the rare ones, for example that names do not change
-within a story.
+Characters, shapes, things and wordings are drawn according to Zipf's law: the earlier they come in their file, the more
+often they are drawn. So a few come up again and again, and most are rare, as in any natural text. A small model that
+sees little text can learn from the frequent ones what is also true of the rare ones, for example that names do not
+change within a story.
 """
 
 import operator
@@ -27,7 +27,7 @@ NEWCOMER_CHANCE = 0.25
 
 
 class Story(ToldStory):
-    """A story with tasks based on it, generated on first use: ``questions``, ``instructions`` and ``preferences``."""
+    """A story with ``questions``, ``instructions`` and ``preferences`` based on it, all generated on first use."""
 
     @cached_property
     def questions(self) -> tuple[tasks.Question, ...]:
@@ -66,7 +66,7 @@ class Stage:
         return tuple(place for place in world.places() if wanted & set(place.classes))
 
     def _newcomers(self, role: str) -> tuple[tuple[Character, ...], ...]:
-        """Return, for each name, all characters with this name who can play the role, each of a different kind."""
+        """For each name, return the characters with this name who can play the role; each is of a different kind."""
         fitting = filter(self._fits(role), world.newcomers())
         return tuple(tuple(namesakes) for _, namesakes in groupby(fitting, key=lambda newcomer: newcomer.name))
 

@@ -14,8 +14,8 @@ from llmlib.corpora.tinytales.chance import Dice
 from llmlib.corpora.tinytales.story import ToldStory
 
 # Wording -> words that show that a story touches on the subject. {0} and {1} are people in the story, and {thing} is
-# its thing. A story that answers the question always matches. If a story matches without answering, we do not ask the
-# question, because the story may hint at an answer.
+# `story.thing`. A story that answers the question always matches. If a story matches without answering, we do not ask
+# the question, because the story may hint at an answer.
 WORDINGS = {
     "What did {0} give to {1}?": r"\bg[ai]ve|\bgift|present|parcel|wrapped|\bshar|\blen[dt]\b|\bhand(ed|s) |held out"
     r"|br(ing|ought)|prize|swap|\bfor (you|him|her)\b|offer|basket|fetched|\btake\b|into \w+'s",
@@ -108,7 +108,9 @@ def answered_questions(story: ToldStory) -> dict[str, str]:
 
 
 def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
-    """Return, for each wording that fits a story and that the story leaves open, one question about the story's people.
+    """Return questions that a story leaves open, one for each wording that fits the story.
+
+    The keys are the wordings; the questions name only people who are in the story.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> open_questions(tell(1, "heldout", 2), Dice(0))["What was the prize?"]
@@ -124,12 +126,12 @@ def open_questions(story: ToldStory, dice: Dice) -> dict[str, str]:
 
 
 def is_silent(story: ToldStory, wording: str) -> bool:
-    """Return whether a story mentions the wording's thing, if any, but never touches on the wording's subject."""
+    """Return whether a story never touches on a wording's subject, but mentions the thing in the wording, if any."""
     return not matter(wording).search(story.text) and ("{thing}" not in wording or story.thing.noun in story.text)
 
 
 def leaves_open(story: ToldStory, question: str, wording: str) -> bool:
-    """Return whether everybody in this question is in the story, and the story leaves the question open.
+    """Return whether a story has everybody and everything that a question mentions, but leaves the question open.
 
     >>> from llmlib.corpora.tinytales import tell
     >>> leaves_open(tell(1, "heldout", 2), "What was the prize?", "What was the prize?")

@@ -41,7 +41,7 @@ class Character:
     owns: str | None = None
     likes: str | None = None
     work: str | None = None
-    worked: str | None = None  # the work in the past tense
+    worked: str | None = None  # `work` in the past tense
 
     @property
     def is_villager(self) -> bool:
@@ -154,7 +154,7 @@ def word_lists() -> dict[str, tuple[str, ...]]:
 
 @cache
 def scripts() -> tuple[dict[str, Shape], dict[str, tuple[Line, ...]]]:
-    """Return all story shapes, taken in turn from their files, and all shared passages, by name."""
+    """Return two dicts keyed by name: all story shapes, taken in turn from their files, and all shared passages."""
     _, passages = parse(word_file("passages.txt"), "passages.txt")
     files = [parse(word_file(f"shapes/{name}"), name)[0] for name in ("friends.txt", "adventures.txt", "home.txt")]
     in_turn = [shape for some in zip_longest(*(file.values() for file in files)) for shape in some if shape]
@@ -170,7 +170,7 @@ def shapes() -> dict[str, Shape]:
 
 
 def is_held_out(kind: str, noun: str, shape: str) -> bool:
-    """Return whether to keep this composition of character, object and event out of training.
+    """Return whether to keep a composition (kind of hero, object, shape) out of training.
 
     About one in ten compositions is kept out.
     """

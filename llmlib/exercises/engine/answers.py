@@ -85,7 +85,7 @@ def no_end(e: Examination) -> Report | None:
 
 
 def right_values(e: Examination) -> Report | None:
-    """Report that all values are right, or which property the attempt breaks.
+    """Report that all values are right, or name a property that the attempt breaks.
 
     An error that is due only to mixed precisions is forgiven.
     """
@@ -122,7 +122,7 @@ def an_exception(e: Examination, reason: Reason) -> Report | None:
     trial = next((t for t in e.trials if t.outcome.error), None)
     if trial is None or trial.outcome.error is None:
         return None
-    beside = any(t is trial for t in reason.open)  # the reason explains other cases
+    beside = any(t is trial for t in reason.open)  # the reason explains other cases, but not this one
     case, *rest = around(e, trial)
     parts = [*error_parts(e, trial, known=bool(reason) and not beside), *_zeros(e, trial)]
     if beside:

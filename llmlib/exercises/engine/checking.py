@@ -65,7 +65,7 @@ def looked_into(e: Examination) -> Reason | None:
 
 
 def edit(e: Examination) -> Reason | None:
-    """Find the one change to the code that makes all cases pass."""
+    """Find a single change to the code that makes all cases pass."""
     repaired = repair(e)
     return Reason(repair=repaired) if repaired else None
 
@@ -94,7 +94,7 @@ REASONS: tuple[Callable[[Examination], Reason | None], ...] = (
     search.step_from_the_result,  # describes the result, and takes less time than trying many edits
     search.changed_argument,  # after `step_from_the_result`: a shifted argument often leads to a shifted result
     search.step_from_one_of_the_results,  # after the two steps that explain all results at once
-    grids.coarse,  # before the edits: with another grid, the attempt may be right in these cases, but in no others
+    grids.coarse,  # before the edits: an edit that changes the grid may make these cases pass, but no others
     edit_where_it_runs,  # surer than everything below, since we try each edit on all cases
     aliases.changed_input,  # the effects of a changed input can look like various ideas
     search.likely_finding,  # one cause is likelier than a guarded idea, or than two ideas at once
@@ -108,7 +108,7 @@ WITH_THE_REASON: tuple[Callable[[Examination, Reason], Report | None], ...] = (
     answers.an_exception,  # the exception comes first, as it does when learners run their code; the reason follows
     answers.another_form,  # values can only be compared when type, shape and dtype are right
     answers.the_reason,
-    answers.a_property,  # after the reason: a broken property is often a consequence
+    answers.a_property,  # after the reason: the same mistake often breaks a property, too
     answers.that_it_differs,  # also says where, if we can tell
 )
 

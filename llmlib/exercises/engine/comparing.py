@@ -74,8 +74,8 @@ def find_difference(expected: Any, got: Any, axes: Sequence[str] = (), place: st
 def equal(expected: Any, got: Any) -> bool:
     """Return whether a learner's result counts as equal to the expected one. This is faster than `find_difference`."""
     if isinstance(expected, Tensor):
-        alike = isinstance(got, Tensor) and _of_one_place(expected, got) and got.shape == expected.shape
-        return alike and _of_one_sort(expected, got) and bool(values_agree(expected, got.detach()).all())
+        alike = isinstance(got, Tensor) and _same_device_and_dense(expected, got) and got.shape == expected.shape
+        return alike and _dtypes_match(expected, got) and bool(values_agree(expected, got.detach()).all())
     if isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)) and any(map(holds_tensors, expected)):
         alike = isinstance(got, list) == isinstance(expected, list) and len(got) == len(expected)
         return alike and all(map(equal, expected, got))
@@ -85,13 +85,13 @@ def equal(expected: Any, got: Any) -> bool:
 def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> Difference | None:
     if not isinstance(got, Tensor):
         return _wrong_type(expected, got, place)
-    if not _of_one_place(expected, got):
+    if not _same_device_and_dense(expected, got):
         where = f"{str(got.layout).removeprefix('torch.')} tensor on {got.device}"
         return _form(f"Expected a dense tensor on {expected.device}, got a {where}.", place)
     if got.shape != expected.shape:
         parts = _wrong_shape(expected, got, axes, place)
         return Difference("form", lambda: parts)
-    if not _of_one_sort(expected, got):
+    if not _dtypes_match(expected, got):
         return _wrong_dtype(expected, got, place)
     got = got.detach()
     wrong = ~values_agree(expected, got)
@@ -101,7 +101,7 @@ def _of_tensors(expected: Tensor, got: Any, axes: Sequence[str], place: str) -> 
     return Difference("value", lambda: _wrong_values(expected, then, wrong, axes, place))
 
 
-def _of_one_place(expected: Tensor, got: Tensor) -> bool:
+def _same_device_and_dense(expected: Tensor, got: Tensor) -> bool:
     """Return whether the result is a dense tensor on the same device as the expected one."""
     return got.layout == torch.strided and got.device == expected.device
 
@@ -109,7 +109,7 @@ def _of_one_place(expected: Tensor, got: Tensor) -> bool:
 SORTS = ({torch.float32, torch.float64}, {torch.int16, torch.int32, torch.int64})
 
 
-def _of_one_sort(expected: Tensor, got: Tensor) -> bool:
+def _dtypes_match(expected: Tensor, got: Tensor) -> bool:
     """Return whether the dtypes are equal or interchangeable: float32 and float64, or any of int16, int32 and int64."""
     return got.dtype == expected.dtype or any({expected.dtype, got.dtype} <= sort for sort in SORTS)
 

@@ -340,7 +340,7 @@ def usual_cause(error: BaseException, line: str = "", inside: bool = False) -> s
     if shapes and shapes[2] == shapes[4]:
         return TRANSPOSED.format(shapes[2])
     cause = next((cause for pattern, cause in CAUSES if re.search(pattern, name)), "")
-    # These messages probably mean that there are more than two axes.
+    # If the line contains `.T`, these messages probably mean that the tensor has more than two axes.
     turned = re.search(r"\.T\b", line) and re.search(r"The size of tensor|batch[12]", name)
     return f"{cause} `.T` reverses the order of all axes; `transpose(-2, -1)` swaps the last two." if turned else cause
 
@@ -377,7 +377,7 @@ def came_from_inside(error: BaseException, function: Callable[..., Any]) -> bool
 
 
 def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int, str] | None:
-    """Find the last line of the learner's code that was running: its number (within its cell or file) and its text."""
+    """Find the last line that the learner's code ran before an error: its number (in its cell or file) and its text."""
     home = getattr(code_of(function), "co_filename", None)
     steps, step = [], error.__traceback__
     while step:
@@ -392,7 +392,7 @@ def their_line(error: BaseException, function: Callable[..., Any]) -> tuple[int,
 
 def _line_that_reads(error: UnboundLocalError, step: TracebackType) -> int:
     """Find the line that reads the unbound variable; after a few runs, Python 3.11 names the line before it instead."""
-    # By then, Python uses a single instruction to store one variable and load the next.
+    # By then, Python uses a single instruction to store one variable and load another.
     for read in [i for i in dis.get_instructions(step.tb_frame.f_code) if i.offset >= step.tb_lasti][:2]:
         if f"'{read.argval}'" in str(error) and read.opname.startswith("LOAD") and read.positions:
             return read.positions.lineno or step.tb_lineno

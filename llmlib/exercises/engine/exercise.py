@@ -18,7 +18,7 @@ class Case:
 
     args: tuple[Any, ...]
     note: str = ""
-    precision: str = "both"  # "single" or "double": the case is only tried in this precision
+    precision: str = "both"  # "single" or "double": try the case only in this precision
     known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def recall(self, what: Hashable, find_out: Callable[[], Any]) -> Any:
@@ -73,25 +73,25 @@ class Probe:
 
 @dataclass(frozen=True)
 class Exercise:
-    """Everything that `check`, `hint` and `solution` know about one exercise."""
+    """Everything that `check`, `hint` and `solution` need for one exercise."""
 
     name: str  # "attention.causal_mask"
     task: str
-    reference: Callable[..., Any]  # the library's own, tested function
-    cases: Callable[[int], Sequence[Case]]  # the cases for a seed: small ones first, with edge cases among them
-    faulty: Callable[..., Any]  # the reference again, with a keyword for each way to go wrong
+    reference: Callable[..., Any]  # the library's own function, which is tested
+    cases: Callable[[int], Sequence[Case]]  # returns the cases for a seed, small ones first, with edge cases among them
+    faulty: Callable[..., Any]  # a copy of the reference, with keyword arguments that switch faults on
     misconceptions: tuple[Misconception, ...]
     hints: tuple[str, str, str]
-    deepens: str  # one sentence for learners whose solution is right
+    deepens: str  # one sentence for learners whose solution is correct
     minutes: int
     difficulty: int  # 1 to 3
     axes: tuple[str, ...] = ()  # names of the result's axes
-    arguments: tuple[str, ...] = ()  # if empty: the reference's parameters without a default
+    arguments: tuple[str, ...] = ()  # if empty, the reference's parameters that have no default
     probes: tuple[Probe, ...] = ()
-    helpers: tuple[Callable[..., Any], ...] = ()  # other functions that the solution also shows
-    makes_module: bool = False  # whether a right solution makes a torch module, which draws initial weights
-    double: bool = True  # whether to try float64, too, and expect the reference's dtype
-    blueprint: Blueprint | None = None  # if the learner writes a torch module, not a function
+    helpers: tuple[Callable[..., Any], ...] = ()  # other functions that `solution` shows, too
+    makes_module: bool = False  # whether a correct solution makes a torch module, which draws initial weights
+    double: bool = True  # whether to try float64 as well, and expect the reference's dtype
+    blueprint: Blueprint | None = None  # set if the learner writes a torch module, not a function
 
     @property
     def lesson(self) -> str:
@@ -111,7 +111,7 @@ class Exercise:
         return self.blueprint.library if self.blueprint else self.reference
 
     def as_function(self, attempt: Any) -> Any:
-        """Return the attempt as a function that cases can call; a class becomes a function of inputs and weights."""
+        """Return the attempt as a function of a case's arguments; a class becomes a function of inputs and weights."""
         return OnWeights(attempt, self.blueprint) if self.blueprint and isinstance(attempt, type) else attempt
 
     def ideas(self) -> list[tuple[Misconception, ...]]:

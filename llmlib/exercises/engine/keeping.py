@@ -1,4 +1,4 @@
-"""Store the source of each part that the learner has written and `check` has accepted, alongside their progress.
+"""Store the source of each part that the learner has written and `check` has accepted, next to the learner's progress.
 
 There is one file per part, such as `mine/attention.causal_mask.json`. A write replaces the whole file or leaves it
 unchanged, and kernels that run at the same time take turns. Each file contains the latest versions of its part, newest
@@ -28,7 +28,7 @@ from llmlib.files.atomic import atomic_write
 
 VERSION = 1
 MOST_VERSIONS = 8  # a file holds at most this many versions of a part
-LARGEST = 1_000_000  # the most bytes that we read from a file; files that we write are usually far smaller
+LARGEST = 1_000_000  # we refuse a file with more bytes; files that we write are usually far smaller
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def last_kept(name: str) -> Kept | None:
 
 
 def _read(name: str) -> list[Kept]:
-    """Read the file of a part. Raises `ValueError` if the file is damaged."""
+    """Read the file of a part; raise `ValueError` if the file is damaged."""
     path = file_of(name)
     try:
         owned = _is_ours(path)
@@ -203,7 +203,10 @@ def _last(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Remove everything that has no effect on what a definition does; return invalid Python unchanged."""
+    """Remove what `is_copied` ignores: comments, docstrings, annotations, decorators and the last function's name.
+
+    Return invalid Python unchanged.
+    """
     try:
         tree = ast.parse(text)
     except SyntaxError:
@@ -219,4 +222,4 @@ def bare(text: str) -> str:
     if functions:
         functions[-1].name = "it"
     text = ast.unparse(tree)
-    return re.sub(r"^(\s*\w+): [^=\n]+ = ", r"\1 = ", text, flags=re.MULTILINE)  # annotations of assignments
+    return re.sub(r"^(\s*\w+): [^=\n]+ = ", r"\1 = ", text, flags=re.MULTILINE)  # drop the annotations of assignments

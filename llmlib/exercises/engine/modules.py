@@ -22,7 +22,7 @@ BLANK = "The class does not have any of its parts yet."
 
 @dataclass(frozen=True, eq=False)
 class Blueprint:
-    """A description of an exercise's module: its parts, and what each of a case's arguments is for."""
+    """A description of an exercise's module: its parts, and the purpose of each of a case's arguments."""
 
     library: type[nn.Module]  # the library's own class; `solution` shows it, and `mine` can return it
     sizes: Callable[..., Mapping[str, int]]  # takes a case's arguments, and returns the class's arguments by name

@@ -25,7 +25,7 @@ def batch_permuted(*batched: int) -> Probe:
 
 
 def gradients_flow(names: Sequence[str], *arguments: int, needed_for: str = "") -> Probe:
-    """Require that gradients reach these arguments; a missing gradient is an error only if something needs it.
+    """Require that gradients reach these arguments, or only remark on a missing gradient if `needed_for` is empty.
 
     `needed_for` says what is impossible without the gradient ("nothing can learn from this loss").
     """

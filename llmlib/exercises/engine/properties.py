@@ -18,7 +18,7 @@ from llmlib.exercises.engine.exercise import Case, NoValue, Probe
 from llmlib.exercises.engine.running import Outcome, change_of_model, gradients_left, quietly, run, same_numbers
 from llmlib.exercises.engine.trials import Trial
 
-LOOKED_AT = 8  # a probe has to explain the first wrong cases, up to this many
+LOOKED_AT = 8  # a probe has to explain the first wrong cases: this many, or all if there are fewer
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _asked(probe: Probe, e: Examination, case: Case) -> str | None:
 
 
 def _run_for_gradients(e: Examination, args: tuple[Any, ...]) -> Outcome:
-    """Run as `run` does, but pass tensors that require a gradient as they are, so that gradients can flow back."""
+    """Run the attempt on copies of its arguments, or on the originals if a gradient has to flow back to one of them."""
     if any(isinstance(a, torch.Tensor) and a.requires_grad for a in args):
         return run(lambda: e.attempt(*args), (), e.seconds)
     return run(e.attempt, args, e.seconds)

@@ -34,7 +34,7 @@ class Reason:
     finding: Finding | None = None
     repair: Repair | None = None
     open: tuple[Trial, ...] = ()
-    guarded: bool = False  # whether the ideas are only likely, as the attempt seems to treat some cases separately
+    guarded: bool = False  # whether the ideas are only likely, because the attempt seems to treat some cases separately
 
     def __bool__(self) -> bool:
         return bool(self.ideas or self.finding or self.repair)

@@ -24,12 +24,12 @@ from llmlib.exercises.engine.reasons import Reason
 from llmlib.exercises.engine.running import Outcome, run_our_own
 from llmlib.exercises.engine.trials import Trial, alike, same_outcome
 
-MOST_SHOW = 0.5  # for guarded whole cases: at least this share of the idea's wrong values must be wrong in the attempt
-MORE_SHOW = 0.7  # the same share if the idea shows in only a part of some case, which can also happen by chance
+MOST_SHOW = 0.5  # of the values that a guarded idea gets wrong, at least this share must be wrong in the attempt
+MORE_SHOW = 0.7  # this share instead if some case shows the idea in only some values, which can also happen by chance
 SHOWN_IN = 4  # a guarded idea has to show in at least this many of the cases, which come from two draws
 LEFT = 4  # a guarded idea may leave at most this many wrong cases unexplained
 OPEN = 4  # a guarded idea has to leave fewer than one in this many cases unexplained
-PAIRS = 0.15  # seconds of computing for pairs; a small model can run a few hundred times, too few for all pairs
+PAIRS = 0.15  # seconds of computing for pairs; a small model runs a few hundred times, not enough for all pairs
 ENOUGH = 2  # wrong cases that have to support an idea before unclear cases are forgiven or two ideas are named
 
 
@@ -86,7 +86,7 @@ def one_guarded(e: Examination) -> Reason | None:
 
 
 def _shown_and_hidden(predicted: Outcome, trial: Trial) -> tuple[float, float] | None:
-    """Return the share of values that are wrong, which shows the idea, and the share that are right despite the idea.
+    """Return the share of values that are wrong as the idea predicts, and the share that are right where it is wrong.
 
     Return None if the idea does not fit.
     """

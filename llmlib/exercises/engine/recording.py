@@ -24,7 +24,7 @@ from llmlib.files.atomic import atomic_write
 
 VERSION = 1
 NOTHING: dict[str, Any] = {"version": VERSION, "exercises": {}, "questions": {}}
-LONGEST_WAIT = 20.0  # the most seconds to wait for another kernel, which needs only a few milliseconds
+LONGEST_WAIT = 20.0  # how many seconds to wait at most for another kernel, which needs only a few milliseconds
 
 
 def data_dir() -> Path:
@@ -91,13 +91,13 @@ def _read() -> dict[str, Any]:
 def alone() -> Iterator[None]:
     """Prevent other kernels from changing the learner's files while the block runs.
 
-    Where locks do not work, the block runs without them.
+    If locks do not work, or if waiting for the lock takes too long, the block runs without a lock.
     """
     lock = filelock.FileLock(data_dir() / "progress.lock", timeout=LONGEST_WAIT, poll_interval=0.01)
     try:
         data_dir().mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    except (OSError, NotImplementedError):  # the folder does not support locks, we may not write to it, or a `Timeout`
+    except (OSError, NotImplementedError):  # locks do not work in the folder, it is read-only, or we waited too long
         yield
         return
     try:
@@ -120,7 +120,7 @@ def _update(part: str, name: str, change: Callable[[dict[str, Any]], dict[str, A
     """Replace what is known about one exercise or question, and leave the rest of the file as it is now."""
     try:
         with alone():
-            content = _read_or_set_aside()  # raises for an unreadable file, so that we do not overwrite it
+            content = _read_or_set_aside()  # raises an error for an unreadable file, so we do not overwrite it
             content[part] = {**content[part], name: change(content[part].get(name, {}))}
             with atomic_write(progress_file()) as file:
                 file.write(json.dumps(content, indent=1, sort_keys=True).encode())

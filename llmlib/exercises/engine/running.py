@@ -109,7 +109,7 @@ DECOMPOSITIONS = ("eigvals", "eigvalsh", "eigh", "svd", "svdvals", "matrix_rank"
 
 @contextlib.contextmanager
 def no_decomposition_of_nan() -> Iterator[None]:
-    """Make linear algebra on NaN or ∞ raise an error inside the block, as `torch.linalg.eig` does.
+    """Make decompositions and least-squares fits of NaN or ∞ raise an error in the block, as `torch.linalg.eig` does.
 
     With some builds of torch, computing eigenvalues of NaN or ∞ ends the process, and the library that torch calls
     prints messages.
@@ -221,7 +221,7 @@ def _watchdog(seconds: float) -> Iterator[None]:
     finally:
         with lock:
             ended.set()
-        _raise_in(target, None)  # cancels a `TimeIsUp` that is set but not raised yet
+        _raise_in(target, None)  # cancels a `TimeIsUp` that has been set but not raised yet
         thread.join()
 
 
@@ -321,7 +321,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
-    """Return whether two modules have the same hooks, mode and own weights; a repair may call this for 1,000 edits."""
+    """Return whether two modules agree in hooks, mode and own weights; a repair search may call this 1,000 times."""
     if list(a._forward_hooks) != list(b._forward_hooks) or a.training != b.training:
         return False
     mine, theirs = _weights(a), _weights(b)
@@ -330,7 +330,7 @@ def _same_part(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 
 
 def _weights(part: torch.nn.Module) -> list[torch.Tensor]:
-    """Return a module's own weights and saved buffers, without those of the modules inside it."""
+    """Return a module's own weights and persistent buffers, without those of the modules inside it."""
     buffers = [b for name, b in part._buffers.items() if name not in part._non_persistent_buffers_set]
     return [weight for weight in (*part._parameters.values(), *buffers) if weight is not None]
 
@@ -354,7 +354,7 @@ def same_numbers(before: Any, after: Any) -> bool:
 
 
 def change_of_model(before: Any, after: Any, task: str = "") -> str:
-    """Say what a function left behind in a model, starting with hooks; return "" for anything that is not a model."""
+    """Say what a function changed in a model, starting with hooks; return "" for anything that is not a model."""
     if not isinstance(before, torch.nn.Module) or not isinstance(after, torch.nn.Module):
         return ""
     counts = {name: len(part._forward_hooks) for name, part in before.named_modules()}

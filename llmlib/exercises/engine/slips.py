@@ -66,7 +66,7 @@ def slip(e: Examination, trial: Trial) -> str:
 
 
 def axis_gone(e: Examination, trial: Trial) -> str:
-    """Say that an axis was removed, if sizes do not match and one of the two sides was reduced over an axis."""
+    """Say that an axis was removed, if sizes do not match and an operand in that line was reduced over an axis."""
     error = trial.outcome.error
     if error is None or not re.search(r"The size of tensor|must match", name_of(error)):
         return ""
@@ -94,7 +94,7 @@ def _unknown_name(e: Examination, name: str, line: str) -> str:
     for argument, axes in re.findall(AXES_OF, e.exercise.task):
         if argument in e.exercise.argument_names and name in axes.split(", "):
             return AXIS.format(name, argument, axes.split(", ").index(name))
-    # A name that is not called may be a variable: `angle` is also a function in torch.
+    # A name that is not called may be a variable, such as `angle`, even if torch has a function with the same name.
     is_called = re.search(rf"(?<![\w.]){name}\(", line)
     home = next((home for home in (torch, F) if is_called and callable(getattr(home, name, None))), None)
     return IN_TORCH.format(name, "torch.nn.functional" if home is F else "torch") if home else ""
@@ -109,7 +109,7 @@ def _unknown_key(trial: Trial, key: str) -> str:
 
 
 def _unwritten(attempt: Callable[..., Any]) -> Iterator[str]:
-    """Yield the names that the attempt uses for functions that are not written yet."""
+    """Yield the names of functions that the attempt uses, but that are not written yet."""
     code = code_of(attempt)
     function = attempt.written.forward if isinstance(attempt, OnWeights) else attempt
     known = getattr(function, "__globals__", {})

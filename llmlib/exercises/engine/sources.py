@@ -20,7 +20,7 @@ from typing import Any
 from llmlib.exercises.engine.scopes import uses
 
 LLMLIB = Path(__file__).parents[2]
-LONGEST = 40_000  # the largest number of characters in a part; the longest solution to an exercise has about 3,000
+LONGEST = 40_000  # a part may have at most this many characters; the longest solution to an exercise has about 3,000
 
 
 class NoSource(Exception):
@@ -29,9 +29,9 @@ class NoSource(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a part, which runs on its own: imports, then definitions, with the function itself last."""
+    """The self-contained source of a part: imports, then definitions, with the function itself last."""
 
-    function: str  # its name in `text`
+    function: str  # the function's name in `text`
     imports: tuple[str, ...]
     text: str
 
@@ -102,7 +102,7 @@ class _Collected:
             self._add_helper(name, value)
 
     def _add_helper(self, name: str, value: Any) -> None:
-        """Add one of the learner's functions or classes; one from `mine` does not share the notebook's global names."""
+        """Add one of the learner's functions or classes; code from `mine` has its own global names."""
         inner = inspect.unwrap(value) if callable(value) else value
         text, around = _text_of_helper(name, value), _globals_of(inner) or self.names
         own = _Collected(around) if around is not self.names else self

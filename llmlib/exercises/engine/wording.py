@@ -67,7 +67,7 @@ def of_yours(diagnosis: str) -> str:
 
 def around(e: Examination, trial: Trial, caption: str = "The case") -> list[Part]:
     """Return the parts that end every reply to a wrong attempt: the case, the printed text, and the task again."""
-    # 400 characters are enough to show the whole value for copying, unless it contains tensors
+    # 400 characters show a value in full, so that it can be copied, unless it contains tensors
     rows = tuple((name, describe(value, 400)) for name, value in zip(e.exercise.argument_names, trial.case.args))
     caption = f"{caption}: {trial.case.note}" if trial.case.note else caption
     case = Table(("argument", "in this case"), rows, caption=caption)

@@ -75,7 +75,7 @@ class Whole:
         return f"The parts of a language model, from text to text.{here} {'. '.join(said)}."
 
     def svg(self) -> str:
-        """Draw six boxes, with a line for each part; text flows through the upper row."""
+        """Draw six boxes that list their parts; arrows lead through the upper row, from text to text."""
         upper = HEAD + ROW * max(self._rows(group) for group, (_, row) in PLACES.items() if row == 0) + 10
         lower = HEAD + ROW * max(self._rows(group) for group, (_, row) in PLACES.items() if row == 1) + 10
         width, height = 3 * WIDTH + 4 * GAP, upper + lower + GAP + 58

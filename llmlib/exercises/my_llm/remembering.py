@@ -75,7 +75,7 @@ def as_it_was(name: str) -> Callable[..., Any]:
 
 
 def load(name: str, kept: Kept) -> Callable[..., Any]:
-    """Load a stored part's function: run its source, and try it on `check`'s cases. Raises `Unfit` if it fails."""
+    """Load a stored part's function: run its source, and try it on `check`'s cases. Raises `Unfit` if either fails."""
     if known := _loaded_from(name, kept.source):
         return known
     function = _define(name, kept)
@@ -93,7 +93,7 @@ def _loaded_from(name: str, source: Source) -> Callable[..., Any] | None:
 
 
 def _define(name: str, kept: Kept) -> Callable[..., Any]:
-    """Run a part's source, which defines its function. Raises `Unfit` if it does not define a callable."""
+    """Run a part's source, which defines its function; raise `Unfit` if it does not define a callable."""
     exercise, code = find(name), kept.source.whole
     place = f"<mine: {name}, {zlib.crc32(code.encode()):08x}>"  # unique, as an earlier version may still be in use
     space: dict[str, Any] = {"__name__": f"mine.{name}"}

@@ -1,4 +1,4 @@
-"""Rewrite a learner's part for `my_llm.py` so that it uses the file's own functions in place of llmlib's.
+"""Rewrite a learner's part for `my_llm.py` so that it uses the file's own functions instead of llmlib's.
 
 `attention.split_heads(x, 4)` becomes `split_heads(x, 4)`, which calls the learner's own function, if there is one.
 Names that clash are changed. Comments and layout stay the same.
@@ -119,7 +119,7 @@ class _Theirs:
 
 
 def _imported(source: Source, tree: ast.Module, taken: Mapping[str, Any]) -> tuple[dict[str, Any], list[Import]]:
-    """Map imported names to llmlib objects, or to new names if they are taken, and list the imports that are needed."""
+    """Map imported names to llmlib objects, or to new names where a name is taken, and list the imports needed."""
     names: dict[str, Any] = {}
     needed = []
     for each in imports_of(ast.parse("\n".join(source.imports)).body):
@@ -190,7 +190,7 @@ def _edited(text: str, edits: list[tuple[ast.AST, str]], gone: list[ast.stmt]) -
             continue
         start, stop = node.col_offset, node.end_col_offset  # type: ignore[attr-defined]
         said = ast.unparse(node)
-        if line[start:stop].decode(errors="replace") != said:  # inside an f-string (older Pythons) or on several lines
+        if line[start:stop].decode(errors="replace") != said:  # it is in an f-string (older Pythons), or spans lines
             if new == said:
                 continue
             raise Unusable(f"`{said}` in your code cannot be replaced")

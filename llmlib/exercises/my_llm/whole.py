@@ -23,7 +23,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 
 STEPS = 50
 TEXTS = ("The capital of France is", 'Mia gave the red ball to Tom.\n\n"It\'s 1,024 now!" he said.', "naïve 日本 🙂")
-CLOSE = 1e-3  # how far logits or losses may differ, relatively: float32 sums depend on the order of the terms
+CLOSE = 1e-3  # largest relative difference allowed in logits or losses: float32 sums depend on the order of the terms
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Finding:
 
 
 def check_small(module: ModuleType) -> Iterator[Finding]:
-    """Check the file's ids, logits, training, tuning and alignment with a small random model, which takes seconds."""
+    """Check the file's ids, logits, training, tuning and alignment with small random models, within seconds."""
     model, tokenizer, text = small_model()
     with tempfile.TemporaryDirectory() as folder:
         save_pretrained(model, tokenizer, folder)

@@ -1,4 +1,4 @@
-"""Write `my_llm.py` with those of the learner's parts that work there, but never overwrite a file changed by hand."""
+"""Write `my_llm.py` with the learner's parts that work there, but never overwrite a file changed by hand."""
 
 import hashlib
 import sys
@@ -34,7 +34,7 @@ class Collected:
 
 
 def collect() -> Collected:
-    """Run each stored part, try it on its exercise's cases, and collect the parts that pass."""
+    """Run each stored part with a valid seal, try it on its exercise's cases, and collect the parts that pass."""
     mine, shown, refused = {}, set(), {}
     for part in PARTS:
         kept = keeping.last_kept(part.exercise)
@@ -91,7 +91,7 @@ def as_module(text: str, name: str = "my_llm") -> ModuleType:
     """Run the file's text as a module, and return the module. The file's commands run only in `__main__`."""
     module = ModuleType(name)
     before = sys.modules.get(name)
-    sys.modules[name] = module  # dataclasses look up their module there
+    sys.modules[name] = module  # a dataclass looks for its module there
     try:
         with quietly():
             exec(compile(text, f"{name}.py", "exec"), module.__dict__)
@@ -112,7 +112,7 @@ def write(path: Path, text: str) -> None:
 
 
 def refuse_changed(path: Path) -> None:
-    """Raise `Refused` for a file that `llmlib mine` did not write, or that has been changed since."""
+    """Raise `Refused` for a folder, or for a file that `llmlib mine` did not write or that has been changed since."""
     if not path.is_file():
         raise Refused(f"{path} is a folder. Give the path of a file: llmlib mine {path / 'my_llm.py'}.")
     if not is_untouched(read(path)):

@@ -190,7 +190,7 @@ class _Builder:
         value: str = "",
         **facts: Any,
     ) -> Box:
-        """Build a box with its tensors from the skeleton model, and with the source lines that use `uses` (and `more`).
+        """Build a box with its tensors from the skeleton model, and the line that uses each name in `uses` and `more`.
 
         `says` is the key for the box's title and description, if that key is not `id`; `facts` fill the placeholders in
         the description.

@@ -108,8 +108,8 @@ class _Controller:
     def wished(self) -> TransformerConfig:
         """Return the chosen model's config with the sizes that the user has set.
 
-        The heads still share d_model evenly, and d_mlp changes in proportion to d_model. Raises `ValueError` if the
-        sizes do not fit together.
+        If the model's heads share d_model evenly, they still do afterwards, and d_mlp changes in proportion to d_model.
+        Raises `ValueError` if a size is out of range or if the sizes do not fit together.
         """
         base = self.config
         for name, value in self.wish.items():
@@ -234,7 +234,7 @@ class _Controller:
         self.view.put_tour({**tour, "characters": len(self.view.text)})
 
     def tour_soon(self) -> None:
-        """Compute the tour, unless it has already been computed or the text is too long for a quick computation."""
+        """Compute the tour if the text is short enough for a quick computation and there is no tour yet."""
         if self.view.tokens and len(self.view.tokens) <= SOON and not self.view.tour:
             self.show_tour()
 

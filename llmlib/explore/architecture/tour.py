@@ -56,7 +56,7 @@ def tour_of(model: Transformer, ids: Sequence[int]) -> dict[str, Any]:
 
 
 def _run(model: Transformer, ids: Sequence[int]) -> dict[tuple[str, int], Float[Tensor, "..."]]:
-    """Record the activations at the last token, and the keys of all tokens, by name and layer."""
+    """Return the activations at the last token and the keys of all tokens, indexed by name and layer."""
     kept: dict[tuple[str, int], Tensor] = {}
 
     def keep(name: str, layer: int, value: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Fetch the real values in a model's boxes, but only those in a box that the user opens."""
+"""Fetch the actual values for the boxes of a model, but only for boxes that the user opens."""
 
 from collections.abc import Iterable
 
@@ -41,9 +41,10 @@ def values_in(
 
 
 def box_before(config: TransformerConfig, before: str, layer: int, inside: bool) -> tuple[str, int]:
-    """Return the name and layer of the box that a box in `layer` reads from, given the reading box's `Box.before`.
+    """Return the name and layer of the box that another box reads from; `before` is the other box's `Box.before`.
 
-    A box `inside` a layer may read from the previous layer.
+    The other box belongs to `layer`. If it is `inside` the layer, it may read from the previous layer; otherwise, it
+    may read from the last layer.
     """
     if before in ("embed", "positions") and inside and layer > 0:
         return "add_mlp", layer - 1
@@ -74,8 +75,8 @@ def token_paths(
 ) -> tuple[Float[np.ndarray, "3 place seq"], Float[np.ndarray, "2 layer seq"]]:
     """Follow every token's residual stream through the layers.
 
-    For the points before the first layer and after each layer, return each stream's norm, and its cosine with the first
-    and the last vector. Also return the norms of what attention and the MLP added in each layer.
+    Return each stream's norm, and its cosine with the stream's first and last vector, before the first layer and after
+    each layer. Also return the norms of what attention and the MLP added in each layer.
     """
     with torch.inference_mode(), trace(model, names=("residual", "attention_out", "mlp_out")) as t:
         model(torch.tensor([ids], dtype=torch.long, device=model.device), last_only=True)

@@ -1,4 +1,4 @@
-"""The titles of an architecture's boxes, and one sentence on what each box does."""
+"""Give each box of an architecture a title, and say in one sentence what it does."""
 
 TITLES = {  # title and kind; the kind sets the colour
     "model": ("Model", "group"),

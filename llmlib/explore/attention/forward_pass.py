@@ -111,7 +111,7 @@ def _look_at_theirs(
     progress: Callable[[int], None] | None,
     check: Callable[[], object],
 ) -> tuple[Any, Tensor]:
-    check()  # only before the run: a model from another library cannot be stopped once it runs
+    check()  # called only here, before the run: a model from another library cannot be stopped once it runs
     check_heads(model, off)
     with torch.inference_mode():
         batch = torch.tensor([ids], dtype=torch.long, device=model.device)

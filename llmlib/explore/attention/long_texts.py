@@ -25,7 +25,7 @@ from llmlib.transformer import Transformer, TransformerConfig
 WHOLE = 4_000_000  # the view sends at most this many weights, over all heads, to the browser at once
 SIDE = 64  # largest number of cells in a row of a thumbnail
 ROWS = 128  # number of queries processed at a time
-KEPT = 2048  # up to this many tokens, what all layers share is computed only once
+KEPT = 2048  # for texts of up to this many tokens, what all layers share is computed only once
 RUNS = 4  # runs that may be in memory at once: the A and B that are shown, and the A and B that are being computed
 TOGETHER = ("mean", "max")  # maps that combine all heads of a layer, and are shown as if they were heads
 SCORES = ("previous", "first", "duplicate", "induction", "distance", "entropy")  # scores of a head, in this order
@@ -161,7 +161,7 @@ class _Pooling:
 
     def __init__(self, ids: Int[Tensor, " seq"]):
         self.ids, self.n = ids, len(ids)
-        self.cell = -(-self.n // SIDE)  # tokens that share a cell of a thumbnail
+        self.cell = -(-self.n // SIDE)  # how many tokens share a row or a column of a thumbnail
         self.side = -(-self.n // self.cell)
         self.rows = max(1, ROWS // self.cell) * self.cell
         self.divisors = self._divisors()
@@ -173,7 +173,7 @@ class _Pooling:
         repeated = followed = 0
         for at, id in enumerate(self.ids.tolist()):
             repeated += id in seen
-            followed += seen.setdefault(id, at) + 1 < at  # if there are tokens between it and its first occurrence
+            followed += seen.setdefault(id, at) + 1 < at  # if tokens lie between this one and its first occurrence
         numbers = (self.n - 1, self.n - 1, repeated, followed, self.n, self.n)
         return torch.tensor([max(1, number) for number in numbers], dtype=torch.float32)
 

@@ -177,9 +177,7 @@ class _Controller:
 
     def limit(self, value: float | int) -> None:
         if value != int(value) or value < 1:
-            raise ValueError(
-                f"The length of the longest answer must be a whole number of tokens, 1 or more; got {value}."
-            )
+            raise ValueError(f"The maximum answer length must be a whole number of tokens, 1 or more; got {value}.")
         self.view.limit = int(value)
 
     def seed(self, value: float | int) -> None:
@@ -251,7 +249,7 @@ class _Controller:
         self.keep_picture()
 
     def write(self, turn: Asked) -> None:
-        """Let all speakers answer, either taking turns token by token, or one complete answer after another."""
+        """Let all speakers answer, either one token each in turn, or one complete answer after another."""
         self.asked += 1
         begun = [(turn.answers[speaker], self.begin(turn, speaker)) for speaker in turn.order]
         going = [(said, answer) for said, answer in begun if answer is not None]
@@ -299,7 +297,8 @@ class _Controller:
     def check(self) -> None:
         """Stop the model if the user has pressed Stop.
 
-        In a long conversation, the model takes seconds to write even the first word.
+        In a long conversation, this is checked before each of the model's modules runs, because the model takes seconds
+        to write even the first word.
         """
         if self.stop.is_set():
             raise CalledOff
@@ -320,7 +319,7 @@ class _Controller:
     # --- what is shown ---
 
     def why_not(self, turn: Asked) -> str:
-        """Say why no model has answered; in a blind comparison, leave out the names."""
+        """Return the reasons why no model has answered, with letters instead of names in a blind comparison."""
         whys = [turn.answers[speaker].note.get("problem", "") for speaker in turn.order]
         if len(set(whys)) == 1:
             return whys[0]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Said:
-    """A message that only `speaker` knows (if `speaker` is None, all speakers know it).
+    """A message in a conversation; only `speaker` knows it, or all speakers do if `speaker` is None.
 
     `note` is what a view shows next to the message.
     """

@@ -13,7 +13,7 @@ from llmlib.widgets.chat.readings import SHOWN
 
 Conversation = Sequence[Mapping[str, str]]
 
-LONG = 256  # tokens; reading a longer conversation takes so long that the user may want to stop it
+LONG = 256  # in tokens; reading a longer conversation takes so long that the user may want to stop it
 NO_TEMPLATE = (
     "This model has no chat template, as is usual for a base model, so nothing tells the model where a question ends "
     "and an answer begins. To see what the model makes of a conversation anyway, use the template of another "
@@ -47,9 +47,8 @@ class Answer:
     `choices` contains the answer's tokens so far. `ended` says why the answer was cut off, and is "" for an answer that
     was not cut off.
 
-    While the model is reading a long conversation, `check` is called before each module runs, and can end the answer by
-    raising an error. Raises `ValueError`, with a message for users, for a conversation that the speaker does not
-    accept.
+    In a long conversation, `check` is called before each of the model's modules runs, and can end the answer by raising
+    an error. Raises `ValueError`, with a message for users, for a conversation that the speaker does not accept.
     """
 
     def __init__(
@@ -96,7 +95,11 @@ class Answer:
 
 
 def refusal(speaker: Speaker, system: str) -> str:
-    """Say why a speaker rejects this system prompt (though not conversations without one), or return ""."""
+    """Return the reason why a speaker rejects conversations with this system prompt, or "" if it accepts them.
+
+    Also return "" if the speaker rejects conversations without a system prompt, because then the system prompt is not
+    to blame.
+    """
     question = {"role": "user", "content": "Hello"}
     if not system.strip() or speaker.tokenizer.chat_template is None:
         return ""

@@ -15,8 +15,8 @@ from llmlib.files.downloads import cache_dir
 
 MOST_ROWS = 5_000  # t-SNE takes about 30 s for this many rows on one core of a laptop, and far longer for whole tables
 FEWEST_ROWS = 5
-PERPLEXITY, STEPS = 30, 500  # roughly the number of neighbours; half of the steps gather the rows, half arrange them
-BESIDE = 0.01  # distance from a row that t-SNE has not placed to its nearest placed row, as a share of the map's width
+PERPLEXITY, STEPS = 30, 500  # roughly the number of neighbours; steps, half to gather the rows and half to arrange them
+BESIDE = 0.01  # how far a row that t-SNE did not place is from its nearest placed row, as a share of the map's width
 NEEDED = (
     "This map needs scikit-learn, which is not installed here. In a terminal, run: pip install scikit-learn. "
     "Then press the button again."
@@ -26,7 +26,7 @@ NEEDED = (
 def neighbour_map(
     table: Float[Tensor, "vocab d_model"], most: int = MOST_ROWS, seed: int = 0
 ) -> tuple[Float[np.ndarray, "vocab two"], int]:
-    """Return a map with rows of large cosine similarity close together, and how many rows t-SNE placed.
+    """Return a map in which similar rows (by cosine) are close together, and the number of rows that t-SNE placed.
 
     t-SNE places the first `most` rows; in a byte-pair vocabulary, these are the tokens that were learned first. Every
     other row is put next to the placed row with which it has the largest cosine. The same table and seed always give

@@ -25,12 +25,12 @@ def explore_logit_lens(
     pin: str | None = None,
     titles: tuple[str, str] | None = None,
 ) -> LogitLensView:
-    """Show what a model would say after each layer for an editable `text`, and which parts made up the answer's logit.
+    """For an editable `text`, show what a model would say after each layer, and what makes up the answer's logit.
 
     `other` is a second text to compare (it becomes B, and `text` is A), and `other_model` is a second model with the
     same tokenizer to run on the same text. `pin` is a token whose rank is shown everywhere. If this machine is faster
-    in bfloat16, we search all layers but the last for their likeliest tokens in bfloat16, and score the best candidates
-    again in the model's precision. Ranks beyond the first few can then be off by a few percent.
+    in bfloat16, we use bfloat16 to find the likeliest tokens after every layer but the last, and score the best
+    candidates again in the model's precision. Ranks beyond the first few can then be off by a few percent.
 
     Raises `ValueError` for an empty text, a text that is longer than the model's context, or a `pin` that is not one
     token. Source: nostalgebraist (2020), "interpreting GPT: the logit lens"; see `llmlib.interpret.logit_lens`.
@@ -91,7 +91,7 @@ class _Controller:
             for side, one in (("a", model), ("b", other_model or model))
         }
         self.before: dict[str, Any] = {}  # what the view showed before this computation
-        self.ids: dict[str, list[int]] = {}  # the ids of the texts that are shown, "a" and perhaps "b"
+        self.ids: dict[str, list[int]] = {}  # the token ids of the texts that are shown: "a", and perhaps "b"
         self.wish = self.shown = Wish(view.text, view.text_b)
 
     def want(self, **changes: Any) -> None:

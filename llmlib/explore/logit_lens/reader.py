@@ -22,8 +22,8 @@ from llmlib.sampling.prefix_cache import PrefixCache, common_length
 from llmlib.transformer import Transformer
 from llmlib.widgets.logit_lens.cells import PENDING, SHOWN, Cells
 
-ROOM = 128  # how many more tokens fit in a cache after its first text
-ROWS = 128  # number of positions whose logits are computed together: 25 MB with SmolLM2's vocabulary
+ROOM = 128  # how many tokens a cache has room for after its first text
+ROWS = 128  # number of positions whose logits are computed together; they take up 25 MB with SmolLM2's vocabulary
 CACHED = 8  # number of rows whose logits fit in a core's cache
 WEIGHED = 4  # extra candidates, so that rounding in the search does not lose a token that should be shown
 BLOCK = 128  # number of neighbouring ids in a block, in the search for the largest logits
@@ -89,8 +89,8 @@ class LensReader:
     def read(self, ids: Sequence[int], pinned: int | None = None, progress: Progress = lambda *_: None) -> Glance:
         """Read a text, and return a `Glance` of what is known about it.
 
-        If this call is interrupted, the next call resumes the work; if the model has been trained in between, the next
-        call starts over.
+        If this call is interrupted, the next call reads the changed part of the text again; if the model has been
+        trained in between, the next call starts over.
         """
         if versions(self.model) != self.weights:
             self._forget()
@@ -158,7 +158,7 @@ def _glance(rows: list[_Row], with_pinned: bool) -> Glance:
 
 
 class _Table:
-    """Holds the output table, and a bfloat16 copy of it on CPUs that compute several times faster in bfloat16."""
+    """Holds the output table, and also a bfloat16 copy if the CPU computes several times faster in bfloat16."""
 
     def __init__(self, model: Transformer):
         self.exact = self.quick = model.unembedding.detach()
@@ -170,8 +170,8 @@ class _Table:
     ) -> _Row:
         """Find the likeliest tokens after these vectors, the entropy, and the ranks of the answers and a pinned token.
 
-        Without `answers`, `final` must hold the last layer's vectors, which determine the answers, and nothing is
-        rounded.
+        Without `answers`, `final` must hold the last layer's vectors: their likeliest tokens become the answers, and
+        all logits are computed in the model's precision.
         """
         table = self.exact if answers is None else self.quick
         logits = linear(final.to(table.dtype), table)

@@ -1,4 +1,4 @@
-"""Show in the sampling view what settings do to a live model's next token, how a text branches, and texts side by side.
+"""Show in the sampling view how settings affect a live model's next token, how a text branches, and how texts compare.
 
 `controller` carries out the user's actions, `rules` says which token may come next, and `lanes` writes several texts in
 one batch.

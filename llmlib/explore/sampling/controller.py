@@ -1,4 +1,4 @@
-"""Run the sampling view on a live model, to show what settings do to the next token, and all the branches of a text."""
+"""Run the sampling view on a live model, to show how settings change the next token, and how a text branches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ from llmlib.widgets.shared.interrupts import interrupts
 LANES: tuple[Settings, ...] = ({"temperature": 0.0}, {}, {"top_p": 0.9}, {"temperature": 1.5})
 MOST_DRAWS = 1_000_000
 MOST_TEXTS = 8  # number of prompts whose branches are kept
-MOST_BANS = 8  # the latest banned tokens keep their bars, even if unlikely, so that the user can allow them again
+MOST_BANS = 8  # how many of the latest bans keep their bars even if unlikely, so that the user can allow them again
 IN_THE_VIEW = {"logit_bias": "your bans", "the constraint": "your pattern"}  # the view's names for parts of a `Sampler`
 NOTHING_LEFT = "No token is left to draw. The reason is below your text."
 ENDINGS = {

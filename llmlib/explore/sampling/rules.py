@@ -50,7 +50,7 @@ class Rules:
     def stages(
         self, logits: Float[Tensor, "1 vocab"], ids: tuple[int, ...], comes: Continuation
     ) -> list[tuple[str, Float[Tensor, " vocab"]]]:
-        """Return logits by name: the model's, then those after each active rule.
+        """Return pairs of a name and logits: first the model's logits, then the logits after each active rule.
 
         If a rule leaves no token, the list ends with this rule.
         """

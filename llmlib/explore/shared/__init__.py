@@ -1,1 +1,1 @@
-"""Share code between views: access to a live model, its tokens as text, and checks with messages for users."""
+"""Provide what several views use: access to a live model, its tokens as text, and checks with messages for users."""

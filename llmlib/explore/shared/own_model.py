@@ -49,7 +49,7 @@ def versions(model: nn.Module) -> list[int]:
 
 @contextmanager
 def undoing(undo: Callable[[], object]) -> Iterator[None]:
-    """Call `undo` if the `with` block fails or is interrupted, unless newer actions have replaced its action."""
+    """Call `undo` if the `with` block fails or is interrupted, unless it gives way to newer actions (`Overtaken`)."""
     try:
         yield
     except Overtaken:

@@ -54,6 +54,6 @@ def _theirs(tokenizer: Any, id: int) -> str:
         name = tokenizer.convert_ids_to_tokens(id)
         try:
             return token_text(bytes_of_tokens([name])[name])
-        except TokenizerError:  # the vocabulary is not made of bytes
+        except TokenizerError:  # this is not a byte-level vocabulary
             return text
     return text

@@ -108,7 +108,7 @@ export function groupInWords(group) {
   return `${n} answers, mean reward ${brief(mean)}.${fewer}`;
 }
 
-/** Return the length of each advantage's bar, from −1 to 1, relative to the largest advantage. */
+/** Return the length of each advantage's bar, from −1 to 1, relative to the largest absolute advantage. */
 export function barsOf(rows) {
   const sizes = rows.map(({ advantage }) => Math.abs(advantage ?? 0));
   const most = Math.max(1e-9, ...sizes);

@@ -13,7 +13,7 @@ from llmlib.widgets.shared.token_text import picture
 WIDTH = 860
 TITLES = ("Reward", "KL (nats per answer)", "Entropy (nats per token)", "Length (tokens)")
 BETTER, WORSE = "#0b5cad", "#9a4f00"  # the colours of the light theme in shared.css
-BAR = 60.0  # pixels: half the width of an advantage's bar
+BAR = 60.0  # pixels: half the width of the bar for an advantage
 TEXT = 260.0  # the x coordinate of the answers
 
 

@@ -41,8 +41,8 @@ class BoxTensor:
 class Box:
     """A part of a model.
 
-    The costs are those of one copy of the box, without the boxes inside it. To get bytes, multiply by the width of a
-    number in bytes.
+    The costs are those of one copy of the box, without the boxes inside it. To turn a count of numbers into
+    bytes, multiply it by the number of bytes that each number takes up.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Box:
     flops: int = 0  # matrix products only, for one token
     read: int = 0  # weights that one token needs (only one row of a table)
     before: str = ""  # the box whose value this box receives
-    repeat: int = 1  # how many copies follow each other
+    repeat: int = 1  # how many copies come one after another
     boxes: tuple["Box", ...] = field(default=())
 
     def total(self, what: Literal["parameters", "flops", "read", "written"]) -> int:

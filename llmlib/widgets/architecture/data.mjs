@@ -26,7 +26,7 @@ export function share(part, whole) {
   return `${p >= 9.95 ? Math.round(p) : p >= 0.1 || p === 0 ? Number(p.toFixed(1)) : Number(p.toPrecision(1))}%`;
 }
 
-/** Index all boxes by id, each with the boxes around it and its number of copies in the whole model. */
+/** Index all boxes by id, each with the boxes around it and how many copies of it are in the whole model. */
 export function index(tree) {
   const found = new Map();
   const visit = (box, around, times) => {

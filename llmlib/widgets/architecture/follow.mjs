@@ -154,7 +154,7 @@ export function followPanel(ctx) {
     });
   }
 
-  /** Draw lines over the layers: `{ name, colour, values }`, each with its name at its end. */
+  /** Draw a line chart across the layers; each line is `{ name, colour, values }`, and its name is at its end. */
   function chart(box, label, lines, { log = false, low, high, ticks, axis }) {
     const width = 330;
     const height = 156;

@@ -42,7 +42,7 @@ def counted(parameters: float | int) -> str:
 
 
 def draw(model: Mapping[str, Any], shares: Mapping[str, float]) -> str:
-    """Draw the boxes of a model (one layer stands for all layers), and a strip that shows its parameters to scale."""
+    """Draw the boxes of a model (one layer stands for all layers), and a strip that shows the parameters to scale."""
     tree, totals = model["tree"], model["totals"]
     parts = [
         f'<text x="12" y="26" font-size="16" font-weight="600">{escape_xml(model["title"])}</text>',

@@ -5,7 +5,7 @@ import { BARS, divided, share } from "./data.mjs";
 
 const NAMES = { embedding: "tables", attention: "attention", mlp: "MLPs", norm: "norms", output: "output table" };
 
-/** Make a strip with a part for each kind of box, in the order of the computation. */
+/** Make a strip with a part for each kind of box, in the order in which the model computes them. */
 export function scalePanel(ctx) {
   const total = element("span", { class: "llm-note", "data-text": true });
   const strip = element("div", { class: "llm-strip", role: "img" });

@@ -2,7 +2,7 @@
 
 import { howMany, isolated, percent, shorten, visibleToken } from "../shared/shared.mjs";
 
-/** Format a number with three significant digits: 12.3456 -> "12.3"; null means a number that is not finite. */
+/** Format a number with three significant digits: 12.3456 -> "12.3"; null stands for a number that is not finite. */
 export function number(value) {
   return value === null ? "not a number" : Number(value.toPrecision(3)).toString().replace("-", "−");
 }

@@ -38,7 +38,7 @@ export function tourPanel(ctx) {
     return true;
   }
 
-  /** Draw the length of the last token's vector as a line over the layers. */
+  /** Draw a line that shows the length of the last token's vector at the start and after each layer. */
   function line(norms) {
     const [width, height, left, top, bottom] = [330, 110, 44, 10, 18];
     const most = Math.max(...norms.map((norm) => norm ?? 0)) || 1;

@@ -1,4 +1,4 @@
-"""Make pictures of a tensor's values, with few enough cells that each one is visible, and one byte per cell."""
+"""Make pictures of a tensor's values: few enough cells that each one is visible, and one byte per cell."""
 
 from dataclasses import dataclass
 from typing import Any

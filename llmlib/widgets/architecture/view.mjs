@@ -12,9 +12,9 @@ import { stations, strongestLayer } from "./stations.mjs";
 import { tourPanel } from "./tour.mjs";
 
 const NARROWEST = 760;
-const ASIDE = 350; // pixels: the open box's column; in views narrower than NARROWEST, it is under the map
+const ASIDE = 350; // pixels: the column with the open box or the tour, except in views narrower than NARROWEST
 const WIDE = 1180;
-const COSTS = 300; // pixels: the column of sizes and costs, in views of at least WIDE pixels
+const COSTS = 300; // pixels: the width of the column that shows sizes and costs, in views of at least WIDE pixels
 const WIDEST = 1500;
 const TRAITS = [
   "model",
@@ -68,7 +68,7 @@ export default widget("llm-architecture", ({ model, hub, el }) => {
       const { copies, around } = ctx.boxes().get(state.box);
       return copies > 1 || around.some(({ id }) => id === "layer");
     },
-    /** The open tensor: the chosen tensor, else the value if there is a live model, else the first tensor. */
+    /** The open tensor: the chosen one, otherwise (with a live model) the box's result, otherwise the first one. */
     tensor() {
       const { tensors } = ctx.boxes().get(state.box).box;
       const named = (name) => tensors.find((one) => one.name === name);

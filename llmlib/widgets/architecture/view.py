@@ -1,4 +1,4 @@
-"""The architecture view shows a model's nested boxes (down to individual tensors), its costs, and one token's path."""
+"""The architecture view shows a model as nested boxes (down to individual tensors), its costs, and one token's path."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,7 +77,7 @@ class ArchitectureView(View):
             self.close_values()
 
     def close_values(self) -> None:
-        """Stop showing a tensor's values, the tokens' paths and the tour, which belong to another text or model."""
+        """Stop showing what belongs to the old text or model: a tensor's values, the tokens' paths and the tour."""
         with self.hold_sync():
             self.opened, self.opened_codes, self.opened_tokens = {}, b"", b""
             self.followed, self.followed_values, self.tour = {}, b"", {}
@@ -110,7 +110,7 @@ class ArchitectureView(View):
             self.followed_values = b"".join(part.astype("<f4").tobytes() for part in (stream, added))
 
     def put_tour(self, tour: Mapping[str, Any]) -> None:
-        """Start a guided tour through the boxes with the numbers for a text.
+        """Start a guided tour of the boxes; it shows the numbers for one text.
 
         `tour` contains what `llmlib.explore.architecture.tour.tour_of` returns, how many `characters` the text has, and
         a `token` (its text) for each entry of `next`.

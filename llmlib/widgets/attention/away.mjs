@@ -1,5 +1,5 @@
-// Handles a head of a long text when the page has only its thumbnail: asks for the whole head, or offers other whole
-// heads.
+// Handles an opened head of which the page has only a thumbnail, because the text is long: asks Python for the whole
+// head, or offers the heads that the page has in full.
 
 import { element } from "../shared/shared.mjs";
 import { headName } from "./words.mjs";

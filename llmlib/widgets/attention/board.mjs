@@ -4,7 +4,7 @@ import { element, percent, visibleToken, wellFormed } from "../shared/shared.mjs
 import { following } from "../shared/view.mjs";
 import { drawSwitch } from "./chrome.mjs";
 
-/** Write a change of probability in words: "▲ +12 points". */
+/** Write a change of probability as text: "▲ +12 points". */
 export function changeInWords(before, after) {
   const points = 100 * (after - before);
   if (Math.abs(points) < 0.05) return "no change";
@@ -21,7 +21,7 @@ export function switched(ablated, turned) {
   return off;
 }
 
-/** Write log-probabilities in words: "log-probability −2.31 → −4.05 (−1.74)". */
+/** Write log-probabilities as text: "log-probability −2.31 → −4.05 (−1.74)". */
 export function logprobInWords([first, then], changed) {
   if (first === undefined) return "";
   const signed = (value) => value.toFixed(2).replace("-", "−");
@@ -75,7 +75,7 @@ export function boardPanel(ctx, hub, model, redraw) {
     last.set(one, mine);
     redraw();
     await hub.act("switch", { layer, head, off: isOff });
-    if (last.get(one) !== mine) return; // the user has switched this head again meanwhile
+    if (last.get(one) !== mine) return; // the user has switched this head again in the meantime
     turned.delete(one);
     redraw();
   };

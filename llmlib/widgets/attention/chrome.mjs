@@ -154,7 +154,7 @@ export function toolsPanel(ctx) {
   return { node, draw, drawZoom };
 }
 
-/** Draw a control in the board: a choice of what a click on a head does, or the switch for the open head. */
+/** Draw a control on the board: the choice of what a click does to a head or, for an open head, its switch. */
 export function drawSwitch(box, ctx, toggle) {
   const { state } = ctx;
   const parts = [];

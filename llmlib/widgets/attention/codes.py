@@ -22,8 +22,8 @@ def as_array(patterns: Any) -> Float[np.ndarray, "layer head query key"]:
     """Turn patterns in any of the usual forms into one float32 array.
 
     `patterns` may be an array with the axes `layer head query key` (the first axes may be missing), or a sequence with
-    one array per layer, as `transformers` returns with `output_attentions=True`. In such arrays the first axis, the
-    batch, must have length 1. Raises `ValueError` for anything else.
+    one array per layer, as `transformers` returns with `output_attentions=True`; if each of these arrays begins
+    with a batch axis, the length of this axis must be 1. Raises `ValueError` for anything else.
     """
     if isinstance(patterns, list | tuple) and patterns:
         layers = [_numbers(layer) for layer in patterns]

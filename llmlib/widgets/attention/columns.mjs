@@ -5,10 +5,10 @@ import { element, shorten, visibleToken } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
 import { rowAt, thinLabels } from "./layout.mjs";
 
-const ROW = 26; // pixels: the largest height of a token's row
+const ROW = 26; // the maximum height of a token's row, in pixels
 
 /**
- *  Make what both panels with lines share: a canvas for the lines, labels over the canvas, and a pointer that finds
+ * Make what both panels with lines share: a canvas for the lines, labels over the canvas, and a pointer that finds
  * tokens. Each column takes `share` of the width. `room()` returns the number of tokens (`n`) and where the first
  * token begins (`top`).
  */

@@ -111,7 +111,7 @@ function combine(parts, scale, how) {
   const weights = decodeTable({ scale });
   if (how === "max") {
     for (const part of parts) for (let k = 0; k < part.length; k++) if (part[k] > result[k]) result[k] = part[k];
-    return result; // NaN has the highest code, so NaN stays
+    return result; // NaN has the highest code, so a cell that is NaN in any part is NaN in the result
   }
   const sums = new Float32Array(result.length);
   for (const part of parts) for (let k = 0; k < part.length; k++) sums[k] += weights[part[k]];

@@ -1,4 +1,4 @@
-// All heads at once, and an enlarged picture of one head.
+// Shows all heads at once, and one head enlarged.
 
 import { bounded, roving, tabTo } from "../shared/keys.mjs";
 import { element } from "../shared/shared.mjs";
@@ -49,7 +49,7 @@ export function gridPanel(ctx, side, alone) {
   });
   cells.addEventListener("keyup", (event) => {
     if (event.key === " ") event.preventDefault();
-  }); // otherwise Firefox would click, too
+  }); // otherwise Firefox would also click the button
 
   /** The grid's width, including the word after the heads' numbers. */
   const width = () => layout.width + (alone && !layout.large ? 32 : 0);
@@ -105,7 +105,7 @@ export function gridPanel(ctx, side, alone) {
     });
   }
 
-  /** Build the buttons and labels; renew them only if they move or change, so that the keyboard focus is not lost. */
+  /** Build the buttons and labels; rebuild them only if they move or change, so that the keyboard focus is not lost. */
   function build(captions) {
     const held = cells.contains(document.activeElement) ? buttons.indexOf(document.activeElement) : -1;
     const few = isFew(ctx.count(ctx.state.sort));

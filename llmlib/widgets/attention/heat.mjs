@@ -12,7 +12,7 @@ const HOW_TO_MOVE = [
   "Plus and Minus zoom in and out, 0 shows everything, Escape goes back.",
 ].join(" ");
 
-/** The heat map of one head: each row is a token that looks, and each column a token that is looked at. */
+/** Make the heat map of one head: each row is a token that looks, and each column a token that is looked at. */
 export function heatPanel(ctx, side, size, compact = false) {
   let left = 0;
   let top = 0;
@@ -207,7 +207,7 @@ export function heatPanel(ctx, side, size, compact = false) {
   return { node, draw, point, zoom, canvas };
 }
 
-/** Show the enlarged thumbnail of a head whose whole pattern this page does not have. */
+/** Show a head's enlarged thumbnail, for use when the page does not have the head's whole pattern. */
 export function coarsePanel(ctx, side, size) {
   const canvas = element("canvas", { role: "img", "aria-label": "Thumbnail of this head" });
   function draw() {

@@ -51,7 +51,7 @@ export function rowAt(y, n, height) {
 
 const CAPTION = 18;
 const SMALLEST = 12;
-const LARGEST = 112; // pixels: the words below a thumbnail, the smallest and the largest thumbnail
+const LARGEST = 112; // pixels: the height of a caption, and the side of the smallest and the largest thumbnail
 
 /**
  * Make a grid of thumbnails in `rows`; each row, { y, thumb, pitch, from, to }, holds the thumbnails from … to - 1.
@@ -65,7 +65,7 @@ function gridOf(rows, left, width, height, more) {
   return { rows, left, width, height, place, rowOf, ...more };
 }
 
-/** Lay out a table with a row for each layer, as large as fits, but never too small to click. */
+/** Lay out a table with a row for each layer; its thumbnails are as large as fits, but never too small to click. */
 export function tableLayout(layers, heads, width, height) {
   const left = 36;
   const top = 20;
@@ -79,7 +79,7 @@ export function tableLayout(layers, heads, width, height) {
 }
 
 /**
- *  Lay out thumbnails sorted by a score. The first `large` thumbnails have space for a caption below them. If not all
+ * Lay out thumbnails sorted by a score. The first `large` thumbnails have space for a caption below them. If not all
  * thumbnails fit like this, the remaining ones follow as small thumbnails below a line of words at `others`.
  */
 export function rankLayout(total, width, height) {
@@ -135,7 +135,7 @@ export const viewWidth = (cell) => Math.min(cell - 8, 1500);
 
 const PANEL = 300;
 const GAP = 24;
-const BOARD = { width: 344, height: 340 }; // pixels: a panel's smallest width beside the grid, the gap, the board
+const BOARD = { width: 344, height: 340 }; // pixels: the least width of a panel beside the grid, the gap, the board
 
 /** Return how wide each of `maps` grids may be: beside the panels, or over the whole width if there is no space beside
  * them. */
@@ -147,8 +147,8 @@ export function gridRoom(width, maps, ranked) {
 }
 
 /**
- * Return whether the board goes under the grid; beside the grid, below the enlarged head, it would make the view
- * taller. `looking`: whether there is an enlarged head.
+ * Return whether the board goes under the grid. It goes there only if the view would be taller with the board in its
+ * other place: beside the grid, below the enlarged head. `looking`: whether there is an enlarged head.
  */
 export function boardUnder(grid, width, looking = true) {
   const aside = width - Math.max(grid.width, BOARD.width) - GAP;
@@ -161,9 +161,9 @@ export function boardUnder(grid, width, looking = true) {
 export const lookSize = (panel) => (panel >= 400 && panel < 560 ? 168 : 220);
 
 /**
- *  Return the sizes in pixels of `maps` heat maps next to each other, on a screen of this height. `lines` is the width
- * of the panel with lines beside a single heat map (0: no panel). `left` is the space for labels; `side` says whether
- * the board is beside the maps.
+ * Return the sizes, in pixels, of `maps` heat maps side by side. `width` is that of the view, `screen` the screen's
+ * height, and `left` the space for labels. In the result, `lines` is the width of the line panel, which appears only
+ * beside a single heat map (0: no panel), and `side` says whether the board is beside the maps.
  */
 export function headLayout(width, screen, { maps = 1, board = false, left = 74 }) {
   const tall = within(240, screen - 455, 620);

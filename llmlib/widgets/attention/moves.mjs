@@ -1,4 +1,4 @@
-// Handles the mouse and the keyboard: changes the state, and says what a screen reader reads aloud.
+// Handles the mouse and the keyboard: changes the state, and passes on what a screen reader should read aloud.
 
 import { shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
 import { inWords, weightAt } from "./data.mjs";
@@ -21,12 +21,12 @@ export function readout(patterns, state, write = short) {
   return `${write(tokens[i])} (${i}) looks at ${write(tokens[j])} (${j}): ${weights}`;
 }
 
-/** Make the functions that change the state. `draw()` shows everything; `point()` shows what the pointer is on, at most
- * once per frame. */
+/** Make the functions that change the state. `draw()` shows everything; `point()` shows what is under the pointer,
+ * at most once per frame. */
 export function movesOf(state, patterns, hub, { draw, point, speak }) {
   const spokenOf = (token) => spokenToken(patterns.shownText().tokens[token]);
   const moves = {
-    /** The pinned token, or else the token under the pointer. */
+    /** Return the pinned token, or else the token under the pointer. */
     focus: () => state.token ?? state.pointed,
     wayShown: () => (state.token === null ? state.pointedWay : null) ?? state.way,
     previewHead(head) {

@@ -26,7 +26,7 @@ const LEAST_LOOK = 0.03;
 const MOST_LOOKS = 60; // how many weights of a head are drawn while the pointer is not on a token
 
 /**
- *  List the weights to draw, faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or what
+ * List the weights to draw, faintest first: { head, from, to, weight }. For one token (`way`: where it looks, or what
  * looks at it), list all weights that are large enough; without a token, list the strongest weights of each head.
  */
 export function looksOf(patterns, token, way) {
@@ -95,7 +95,7 @@ export function layerPanel(ctx, side, width, height) {
   return { node, draw, point };
 }
 
-/** List the layer's heads with their colours. Users can hide each head, and see where it looks most from a token. */
+/** List the layer's heads with their colours. Users can hide heads, and see where each head looks most from a token. */
 export function headsPanel(ctx, side) {
   const list = element("div", { class: "llm-heads", role: "group" });
   const tell = (hidden) => () => ctx.go({ hidden });
@@ -151,7 +151,7 @@ export function headsPanel(ctx, side) {
     point();
   }
 
-  /** Show where each head looks most from the token that is pinned or under the pointer. */
+  /** Show, for the token that is pinned or under the pointer, which token each head connects with it most strongly. */
   function point() {
     const focus = ctx.focus();
     const { tokens } = ctx.text(side === "d" ? "a" : side);

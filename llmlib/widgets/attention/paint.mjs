@@ -4,7 +4,7 @@ import { paletteOf } from "../shared/canvas.mjs";
 import { colourTable, pool } from "./data.mjs";
 
 /**
- * Return the theme's palette with `tables` of colours: `false` for patterns, `true` for differences between patterns.
+ * Return the theme's palette, with `tables` of colours: `false` for patterns, `true` for differences between patterns.
  */
 export function patternPalette(el) {
   const palette = paletteOf(el);
@@ -32,8 +32,8 @@ export function frame(node, overlay, width, height) {
 }
 
 /**
- * Return, for each table, the CSS colours of each entry (code + 1): a background, and an ink that is readable on it.
- * Entry 0 has no background.
+ * Return, for each table, the CSS colours of each entry (code + 1): a background, and a text colour that is readable on
+ * it. Entry 0 has no background.
  */
 export function colourNames({ tables, ink }) {
   const names = (packed) => {

@@ -17,10 +17,11 @@ import {
 import { sideOf } from "./state.mjs";
 import { CHANGE, CHANGE_OF_THUMBNAILS, SCORES } from "./words.mjs";
 
-const MOST_HELD = 64e6; // the most bytes of a long text's whole heads in this page; the oldest are dropped first
+// how many bytes of full-size patterns this page may hold for long texts; above that, it drops the oldest
+const MOST_HELD = 64e6;
 
-/** Make the store of patterns. `still`: a page without Python, which contains the whole heads that were opened before
- * the page was saved. */
+/** Make the store of patterns. `still` means a page without Python; it contains the full-size patterns of the heads
+ * that were opened before the page was saved. */
 export function patternsFrom(model, state, still) {
   let texts = {};
   let cache = new Map();
@@ -33,8 +34,8 @@ export function patternsFrom(model, state, still) {
   };
   const both = (pattern, layer, head) => ["a", "b"].map((side) => pattern(side, layer, head));
   const apart = (layer, head) => kept(`apart ${layer} ${head}`, () => compare(...both(store.thumbnail, layer, head)));
-  /** The end of the colour scale for differences in the grid. All heads share this scale, so that users can compare
-   * them. */
+  /** The value at the end of the colour scale for differences in the grid. All heads share this scale, so that users
+   * can compare them. */
   const commonScale = () =>
     kept(`scale ${state.heads}`, () => {
       const { layers, heads } = texts.a;
@@ -52,8 +53,8 @@ export function patternsFrom(model, state, still) {
     comparable: () => Boolean(texts.b) && texts.a.n === texts.b.n,
     isLong: () => Boolean(texts.a.long || texts.b?.long),
     /**
-     * Return a head's whole pattern; in the grid of a long text, or if this page does not have the whole pattern,
-     * return its thumbnail.
+     * Return a head's full-size pattern; in the grid of a long text, or if this page has only the thumbnail, return the
+     * thumbnail.
      */
     pattern(side, layer, head) {
       if (state.layer === null || (side === "d" && !store.whole())) return store.thumbnail(side, layer, head);
@@ -66,12 +67,12 @@ export function patternsFrom(model, state, still) {
     thumbnail(side, layer, head) {
       const key = `${side} ${layer} ${head}`;
       if (side === "d") return kept(key, () => difference(...both(store.thumbnail, layer, head), commonScale()));
-      const isThere = typeof head === "number" || texts[side].long; // refers to stored bytes, so it is not cached
+      const isThere = typeof head === "number" || texts[side].long; // this refers to stored bytes, so it is not cached
       return isThere ? headPattern(texts[side], layer, head) : kept(key, () => headPattern(texts[side], layer, head));
     },
-    /** Whether this page has the open head in full, on all sides. */
+    /** Whether this page has the open head's full-size pattern for every text. */
     whole: () => ["a", "b"].every((side) => !texts[side]?.long || held.get(`${state.layer} ${state.head}`)?.[side]),
-    /** The heads of a long text that this page has in full: { layer, head }. */
+    /** The heads of a long text whose full-size patterns this page has: { layer, head }. */
     wholeOnes: () =>
       [...held.keys()]
         .map((key) => key.split(" "))
@@ -98,7 +99,7 @@ export function patternsFrom(model, state, still) {
     change: () => (store.isLong() ? CHANGE_OF_THUMBNAILS : CHANGE),
     moved: (layer, head) => apart(layer, head)[store.change() === CHANGE ? "moved" : "rows"],
     hasMissing: () => Object.values(texts).some((text) => (text.missing ??= text.codes.includes(NAN_CODE))),
-    /** Space for labels to the left of a pattern and above it, in pixels; the longest label fits. */
+    /** The space for labels to the left of a pattern and above it, in pixels; even the longest label fits. */
     labelRoom: (compact) =>
       kept(`room ${compact}`, () => {
         const most = compact ? 9 : 12;
@@ -110,8 +111,8 @@ export function patternsFrom(model, state, still) {
         };
       }),
 
-    /** Read what Python has sent. Return whether the patterns are new (`fresh`), and whether the text has a different
-     * length (`another`). */
+    /** Read what Python has sent. Return whether the patterns are new (`fresh`), and whether the length of the first
+     * text has changed (`another`). */
     load() {
       const sources = ["a", "a_codes", "a_scores", "b", "b_codes", "b_scores"].map((name) => model.get(name));
       const before = texts.a?.n;
@@ -140,7 +141,7 @@ export function patternsFrom(model, state, still) {
         held.delete(oldest);
         total -= bytes(sides);
       }
-    // drop differences between whole heads
+    // drop differences between full-size patterns
     for (const made of cache.keys()) if (made.endsWith(" whole")) cache.delete(made);
   }
 

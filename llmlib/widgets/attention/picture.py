@@ -9,8 +9,8 @@ from llmlib.widgets.shared.still import FAINT, INK, PAPER, drawn, rgb
 from llmlib.widgets.shared.token_text import joined_text, visible_token
 
 OUTSIDE, MISSING = "#f3f4f6", "#c2185b"
-STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # the colours of canvas.mjs's light theme
-THUMB, LABELS = 40, 40  # the size of a thumbnail in pixels; the most labels along an axis
+STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # from the light theme of canvas.mjs
+THUMB, LABELS = 40, 40  # the size of a thumbnail in pixels; how many labels an axis has at most
 
 
 @runtime_checkable

@@ -42,7 +42,7 @@ export function stagePanel(ctx, { look, legend, board, ordered, reading, away })
     const what = kind();
     const hasBoard = Boolean(board);
     if (what === "layer") {
-      // draw lines for each side, without heat maps
+      // each side gets a panel with lines, and there are no heat maps
       const each = ({ room }) => Math.floor((room - 12 * (all.length - 1)) / all.length);
       size = headLayout(width, window.innerHeight, { board: hasBoard });
       if (each(size) < 240) size = headLayout(width, window.innerHeight, { board: false });

@@ -25,7 +25,7 @@ export function stateOf(place) {
   };
 }
 
-/** Return the part of the state that is stored: the choices, and any open head and pinned token. */
+/** Return the part of the state that is stored: the choices, and the open head and the pinned token, if any. */
 export function placeOf(state) {
   const place = Object.fromEntries(Object.keys(CHOICES).map((name) => [name, state[name]]));
   if (state.layer !== null) Object.assign(place, { layer: state.layer, head: state.head });
@@ -61,7 +61,7 @@ export function settle(state, texts, comparable) {
   const last = state.previewed;
   if (last.layer >= layers || single(last.head) !== (state.heads === "each") || last.head >= heads)
     state.previewed = { layer: Math.min(last.layer, layers - 1), head: state.heads === "each" ? 0 : state.heads };
-  if (texts.a.long || texts.b?.long) state.drawn = "head"; // the page gets whole heads of a long text one at a time
+  if (texts.a.long || texts.b?.long) state.drawn = "head"; // the page gets a long text's full patterns one by one
   state.hidden = state.hidden.filter((head) => head < heads);
   if (state.token >= n) state.token = null;
   if (state.cell && Math.max(...state.cell) >= n) state.cell = null;

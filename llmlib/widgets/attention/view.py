@@ -15,7 +15,7 @@ from llmlib.widgets.attention.picture import draw
 from llmlib.widgets.shared.base import View
 from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 
-MOST_KEPT = 16_000_000  # the most bytes of opened heads that a saved page holds
+MOST_KEPT = 16_000_000  # how many bytes of opened heads a saved page may hold
 
 
 class AttentionWarning(UserWarning):
@@ -25,10 +25,10 @@ class AttentionWarning(UserWarning):
 class AttentionView(View):
     """A grid of all heads, each of which the user can open. To make a view from arrays, use `attention_view`.
 
-    The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `heads`, `causal`, `scale`,
-    `title`) and codes (as bytes). `place` says where the user is, such as `{"layer": 3, "head": 2, "token": 5}`;
-    parts that the user has not chosen are missing. With `"drawn": "layer"`, the view draws all heads of that layer on
-    top of each other.
+    Text A and, for comparison, text B each have a description (`tokens`, `layers`, `heads`, `causal`, `scale`, `title`)
+    and codes (as bytes). `place` says where the user is, such as `{"layer": 3, "head": 2, "token": 5}`; entries that
+    the user has not chosen are missing. With `"drawn": "layer"`, the view draws all heads of the chosen layer on top of
+    each other.
 
     For a long text, the bytes are thumbnails (`put_thumbnails`): the description contains their `side`, and each
     layer's heads are followed by their mean and their maximum. `opened` then holds the whole head that the user has
@@ -120,11 +120,11 @@ class AttentionView(View):
         scores: Float[np.ndarray, "layer map score"],
         title: str = "",
     ) -> list[str]:
-        """Show thumbnails of the heads' patterns for a long text, and of their mean and maximum.
+        """For a long text, show thumbnails of all heads' patterns, and of each layer's mean and maximum.
 
-        Returns notes for the user. Each cell shows the largest weight in a square of tokens. For each map (a head, the
-        mean or the maximum), the `scores` are in the order in which the view lists the scores. The caller must respond
-        to the action "open" with `put_head`.
+        Returns notes for the user. Each cell shows the largest weight in a square of tokens. `scores` contains the
+        scores of each map (a head, the mean or the maximum), in the order in which the view lists them. The caller must
+        respond to the action "open" with `put_head`.
         """
         heads = thumbnails[:, :-2]
         self._check_sizes(side, heads)
@@ -163,7 +163,7 @@ class AttentionView(View):
 
     @property
     def kept(self) -> list[dict[str, Any]]:
-        """The heads that the user opened most recently in a long text, up to the number that a saved page can hold."""
+        """The heads that the user opened most recently in a long text, as many as a saved page can hold."""
         return [opened for opened, _ in self._kept.values()]
 
     @property

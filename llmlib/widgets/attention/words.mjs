@@ -25,8 +25,8 @@ export const SCORES = {
 };
 
 /**
- * Scores that compare two runs over texts with the same number of tokens; the second one is for long texts, of which
- * the page has only thumbnails.
+ * Scores that compare two runs over texts with the same number of tokens. `CHANGE_OF_THUMBNAILS` is for long texts, of
+ * which the page has only thumbnails.
  */
 export const CHANGE = { name: "difference", text: "Share of attention that has moved to other tokens", share: true };
 export const CHANGE_OF_THUMBNAILS = {

@@ -41,7 +41,7 @@ def _arrows(
     legend: Sequence[str],
     path: Float[np.ndarray, "point two"] | None = None,
 ) -> str:
-    """Draw arrows in colour QUERY for `query` and KEY for the first MOST `keys`; draw any `path` as a thick line."""
+    """Draw `query` as an arrow in colour QUERY, the first MOST `keys` in KEY, and any `path` as a thick line."""
     half, most = PLANE / 2, max(2.0, float(np.abs(keys).max()), float(np.abs(query).max())) * 1.1
     x0, y0 = LEFT + half, top + half
     parts = [

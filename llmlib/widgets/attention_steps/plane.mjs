@@ -31,7 +31,7 @@ export function nudged([x, y], key, coarse, most) {
   return arrow && [kept(x + step * arrow[1], most), kept(y - step * arrow[0], most)];
 }
 
-/** Return the points of the path from the origin to the output, which adds each value times its weight. */
+/** Return the points of the path from the origin to the output; each step adds a value times its weight. */
 export function chain(values, weights) {
   const sums = [[0, 0]];
   values.forEach(([x, y], row) => sums.push([sums.at(-1)[0] + weights[row] * x, sums.at(-1)[1] + weights[row] * y]));

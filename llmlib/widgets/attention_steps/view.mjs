@@ -96,7 +96,7 @@ export default widget("llm-attention-steps", ({ model, hub, el, still }) => {
     element("div", { class: "llm-columns" }, planeBox, holder),
   );
 
-  // The arrows of the plane are made once for each query and then only moved, so that an arrow keeps the focus, and the
+  // The arrows in the plane are made once for each query and then only moved, so that an arrow keeps the focus, and the
   // user can go on dragging it. One set of arrows is for the query and the keys; the other set is for the values in the
   // last stage. Tab reaches one arrow of a set; Page Up and Page Down reach the others.
   let sets = [[], []];

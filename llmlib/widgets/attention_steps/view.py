@@ -43,7 +43,7 @@ class AttentionStepsView(View):
     stage = traitlets.Int(0, min=0, max=len(STAGES) - 1).tag(sync=True)
     scaled = traitlets.Bool(True).tag(sync=True)
     masked = traitlets.Bool(True).tag(sync=True)
-    source = traitlets.Unicode("").tag(sync=True)  # where the vectors come from, in words for the user
+    source = traitlets.Unicode("").tag(sync=True)  # tells the user where the vectors come from
 
     @traitlets.validate("query")
     def _known_query(self, proposal: Any) -> Any:

@@ -51,11 +51,11 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     async use(text) {
       pause();
       const [name, step] = [stepName(), at()];
-      hub.look({ [name]: 0 }); // before the text changes, so that an old step is not applied to the new text
+      hub.look({ [name]: 0 }); // done before the text changes, so that an old step is not applied to the new text
       if (!(await hub.act(model.get("mode"), { text }))) hub.look({ [name]: step });
     },
   });
-  const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab's text, until it is used
+  const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab's text if not used yet
   let boxIsFor = model.get("mode");
   const jump = (label, hint, move) =>
     element(
@@ -195,7 +195,7 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     ),
   );
 
-  let replayed = []; // what the states were replayed from
+  let replayed = []; // the sources from which `states` was replayed
   const load = () => {
     const mode = model.get("mode");
     const sources = [mode, model.get("pieces"), model.get("word_pieces"), model.get("merges")];

@@ -7,7 +7,7 @@ const RECORD = 8 * (1 + SHOWN);
 const NOTHING = 0xffffffff; // the same constants as in readings.py
 
 /**
- * Return the text for the box to which a message is returned: the message, and then what the user has typed meanwhile.
+ * Return the text for a box that gets a message back: the message, and then what the user has typed meanwhile.
  */
 export function withReturned(returned, typed) {
   return [returned, typed].filter(Boolean).join("\n");

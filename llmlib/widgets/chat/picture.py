@@ -115,7 +115,7 @@ def _pieces(text: str, width: Number) -> Sequence[str]:
 
 
 def _width(text: str) -> Number:
-    return 0.84 * width_of(text)  # this font is narrower than the font for code
+    return 0.84 * width_of(text)  # this font is narrower than the one that `width_of` assumes
 
 
 def _words(x: Number, y: Number, words: str, fill: str = INK, size: int = 14) -> str:

@@ -85,7 +85,7 @@ function questionPart(ctx, number) {
   });
   return {
     node,
-    /** Return the changed message if it was not sent, or "". */
+    /** Return the message that the user has changed but not sent, or "". */
     unsent: () => (editor.hidden || box.value === ctx.messages()[number].content ? "" : box.value),
     draw() {
       const { content } = ctx.messages()[number];

@@ -6,7 +6,7 @@ import { asJsonLines, turnsOf, unpackReadings, withReturned } from "./data.mjs";
 import { comparisonPart, setupPart } from "./setup.mjs";
 import { turnPart } from "./turn.mjs";
 
-const NEAR = 40; // pixels: a log scrolled this close to its end keeps showing the newest messages
+const NEAR = 40; // a log scrolled to within this many pixels of its end keeps showing the newest messages
 
 export default widget("llm-chat", ({ model, hub, el }) => {
   const log = element("div", {

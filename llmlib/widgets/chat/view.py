@@ -20,8 +20,9 @@ class ChatView(View):
     answer. `notes` contains a dictionary for each message. The dictionary of an answer has `tokens` (how many of
     `readings` belong to the answer), `writing`, `ended` (why the answer was cut off) and `problem` (why there is no
     answer). The dictionary of a question that was asked blind has `order` (the speakers from left to right) and `vote`
-    (None, a speaker's number, "tie", "bad", or "none" if nothing could be compared). `readings` are the tokens of all
-    answers (see readings.py), and `words` are the texts of these tokens.
+    (None, a speaker's number, "tie", "bad", or "none" if nothing could be compared). `readings` contains the
+    tokens of all answers and the likeliest alternatives (see readings.py), and `words` contains the texts of all these
+    tokens.
 
     The view's actions are "message" (`text`), "edit" (`message`, `text`), "stop", "clear", "restore" (what was
     cleared), "system" (`text`), "set" (`name`, `value`), "limit" (`value`), "seed" (`value`), "order" (`together`),
@@ -63,14 +64,14 @@ class ChatView(View):
 
     system = traitlets.Unicode("").tag(sync=True)
     system_problems: Any = traitlets.List(traitlets.Unicode()).tag(sync=True)  # why some models reject a system prompt
-    settings = traitlets.Dict().tag(sync=True)  # of the sampler; empty if the user cannot change any
-    limit = traitlets.Int(256).tag(sync=True)  # the most tokens that an answer may have
+    settings = traitlets.Dict().tag(sync=True)  # the sampler's settings; empty if the user cannot change any
+    limit = traitlets.Int(256).tag(sync=True)  # the maximum number of tokens in an answer
     seed = traitlets.Int(0).tag(sync=True)
     vocabulary = traitlets.Int(0).tag(sync=True)
     together = traitlets.Bool(True).tag(sync=True)  # True: several models answer at once; False: in turn
 
     blind = traitlets.Bool(False).tag(sync=True)
-    tally = traitlets.Dict().tag(sync=True)  # numbers of votes: wins (one number for each speaker), tie, bad
+    tally = traitlets.Dict().tag(sync=True)  # how many votes: wins (one number for each speaker), tie, bad
     still = traitlets.Dict().tag(sync=True)  # id, html: the conversation as it is now, for a saved notebook
 
     def conversations(self) -> list[dict[str, Any]]:

@@ -117,7 +117,7 @@ export function panned(camera, dx, dy, width, height) {
   return { ...camera, x: inside(camera.x - dx / scale), y: inside(camera.y + dy / scale) };
 }
 
-/** Zoom in or out, so that the given point of the picture stays where it is. */
+/** Zoom in or out around the given point of the picture, which stays where it is. */
 export function zoomed(camera, factor, px, py, width, height) {
   const zoom = Math.max(0.2, Math.min(MOST_ZOOM, camera.zoom * factor));
   const now = scaleOf(camera, width, height);
@@ -290,7 +290,7 @@ export function rowsInside(screen, kinds, hidden, width, height, most) {
   return rows;
 }
 
-/** Estimate how many pixels wide a label is at 12 px. */
+/** Estimate how many pixels wide a label is at a font size of 12 px. */
 export const labelWidth = (label) =>
   Array.from(label).reduce((sum, c) => sum + (c.codePointAt(0) > 0x2e7f ? 12.5 : 7.2), 0);
 
@@ -358,7 +358,8 @@ export const typedText = (typed) => typed.replaceAll("·", " ").replaceAll("⏎"
 /**
  * Find the rows whose text contains what was typed. Return at most `most` rows, and how many there are in all. Case
  * does not matter. Exact matches come first, then tokens that differ only in case or white space around them, then
- * tokens that begin with what was typed, then others; within a group, rows are in order. `whole`: only exact matches.
+ * tokens that begin with what was typed, then others; within a group, rows are in order. With `whole`,
+ * find only exact matches.
  */
 export function searchTokens(texts, typed, { whole = false, most = 50 } = {}) {
   const wanted = typedText(typed);

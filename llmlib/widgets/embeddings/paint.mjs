@@ -15,8 +15,8 @@ import {
   UNDRAWN,
 } from "./data.mjs";
 
-// Each colour has a contrast of at least 3:1 with the paper, and is distinct for colour-blind people (after Okabe and
-// Ito, 2008).
+// Each colour has a contrast of at least 3:1 with the paper, and colour-blind people can tell the colours apart (after
+// Okabe and Ito, 2008).
 const KIND_COLOURS = {
   false: ["#0b5cad", "#d55e00", "#00805e", "#b3589a", "#1f8fc4", "#a87400", "#6b7280", "#1f2328"],
   true: ["#79b8ff", "#ff9248", "#3ecf9f", "#e7a0d2", "#45c5e8", "#f2c14e", "#9aa4b0", "#f4f6f8"],
@@ -54,7 +54,7 @@ export function plotPanel(ctx) {
   const tip = element("div", { class: "llm-tooltip", "aria-hidden": "true", hidden: true });
   const node = element("div", { class: "llm-plot" }, canvas, overlay, nothing, tip);
   const screen = makeScreen(cloud.n);
-  let fine = null; // the positions in canvas pixels, if these are smaller than CSS pixels
+  let fine = null; // the points' positions in canvas pixels, if a canvas pixel is smaller than a CSS pixel
   let width = 0;
   let height = 0;
   let ratio = 1;
@@ -100,7 +100,7 @@ export function plotPanel(ctx) {
 
   const unseen = () => new Set([...ctx.state.hidden, UNDRAWN]);
 
-  /** Write the name of the token under the pointer beside its point. */
+  /** Show the name of the token under the pointer, beside the token's point. */
   function pointAt() {
     const { pointed } = ctx.state;
     tip.hidden = pointed < 0;
@@ -143,7 +143,7 @@ export function plotPanel(ctx) {
           .join(" ")}`;
       drawn.push(
         svg("path", { d: near.map(spoke).join(""), stroke: palette.paper, "stroke-width": 3.5, fill: "none" }),
-      ); // separates the lines from the cloud
+      ); // a wide, paper-coloured edge sets the lines off from the cloud
       drawn.push(
         ...near.map((row) =>
           svg("path", { d: spoke(row), stroke: palette.ink, "stroke-width": 1.2, fill: "none", class: "llm-spoke" }),
@@ -175,7 +175,7 @@ export function plotPanel(ctx) {
       ...ctx.found(),
       ...(rowsInside(screen, cloud.kinds, unseen(), width, height, MOST_NAMED) ?? []),
     );
-    const asked = new Set([...strong, ...near]); // these names may be farther away, at the end of a line
+    const asked = new Set([...strong, ...near]); // these names may be farther from their points, at the end of a line
     const items = [...new Set(named)]
       .filter(inside)
       .map((row) => ({ row, x: at(row)[0], y: at(row)[1], label: ctx.shortLabel(row), far: asked.has(row) }));

@@ -7,7 +7,7 @@ import { rowOfTyped, searchTokens, typedOf } from "./data.mjs";
 
 const MOST_LISTED = 50;
 
-/** Make a group of buttons; one of them is pressed. */
+/** Make a group of buttons, of which one at a time is pressed. */
 export function switchOf(label, options, choose) {
   const buttons = options.map(([value, words]) =>
     element("button", { type: "button", "aria-pressed": "false", onclick: () => choose(value) }, words),

@@ -81,7 +81,7 @@ def _draw_cloud(axes: Any, view: Cloud) -> None:
     counts = np.bincount(kinds[drawn_rows], minlength=len(view.kind_names))
     hidden = set(view.place.get("hidden", ()))
     size = float(np.clip(20_000 / drawn_rows.sum(), 1.2, 30))
-    for kind in range(len(counts)):  # the rarest kinds last, on top
+    for kind in range(len(counts)):  # the rarest kinds are drawn last, on top
         if kind in hidden:
             continue
         rows = drawn_rows & (kinds == kind)
@@ -141,7 +141,7 @@ def _draw_marks(axes: Any, view: Cloud) -> None:
             for row, _ in view.neighbours[view.place.get("by", "cosine")]:
                 axes.plot(*points[[view.chosen, row]].T, color=INK, linewidth=0.7, scalex=False, scaley=False)
                 named.setdefault(row, view.label(row))
-    axes.figure.draw_without_rendering()  # now it is known where each point is on the paper
+    axes.figure.draw_without_rendering()  # only after this do we know where each point is in the picture
     places = {row: axes.transData.transform(points[row]) for row in named}
     taken = [(x - 4, x + 4, y - 4, y + 4) for x, y in places.values()]  # a name must not cover a dot or another name
     for row, label in named.items():

@@ -24,10 +24,10 @@ class EmbeddingsView(View):
     `points` contains the coordinates of each row (see `pack_points`), `labels` the joined bytes of all tokens, `ends`
     the position where each label ends, and `kinds` the number of each row's kind. `chosen` is the row of the pinned
     token, or -1. `place` says how the user is looking at the cloud, such as `{"dims": 3, "by": "dot", "hidden": [1],
-    "camera": [...]}`; parts that the user has not changed are missing. The owner of the table handles the user's
-    actions "neighbours", with a `row`, and "analogy", with three `rows` (or none), by setting the traits of the same
-    names. For the action "map", the owner calls `set_near` (see `llmlib.explore.explore_embeddings`). The map shows
-    either neighbours or an analogy (`place["overlay"]`).
+    "camera": [...]}`; parts that the user has not changed are missing. The owner of the embedding table handles
+    the user's actions "neighbours", with a `row`, and "analogy", with three `rows` (or none), by setting the traits of
+    the same names. For the action "map", the owner calls `set_near` (see `llmlib.explore.explore_embeddings`). The map
+    shows either neighbours or an analogy (`place["overlay"]`).
     """
 
     folder = Path(__file__).parent
@@ -58,7 +58,7 @@ class EmbeddingsView(View):
     near = traitlets.Bytes(b"").tag(
         sync=True
     )  # the second map, which keeps neighbours together, packed like `points`; may be empty
-    n_near = traitlets.Int(0).tag(sync=True)  # how many rows the second map draws, from the first row on
+    n_near = traitlets.Int(0).tag(sync=True)  # the second map shows this many rows, counted from the first row
 
     place = traitlets.Dict().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
@@ -152,7 +152,9 @@ def unpack_points(points: bytes) -> Float[np.ndarray, "row 3"]:
 
 
 def pack_points(points: Float[np.ndarray, "row dims"]) -> UInt16[np.ndarray, "row 3"]:
-    """Pack coordinates as integers in a cube that holds all points, with one scale for all axes; a missing axis is 0.
+    """Pack coordinates as integers in a cube that holds all points, with one scale for all axes.
+
+    If there is no third coordinate, it counts as 0.
 
     >>> pack_points(np.array([[0.0, 0.0], [2.0, 1.0]])).tolist()
     [[0, 16384, 32768], [65535, 49151, 32768]]
@@ -176,10 +178,10 @@ def embeddings_view(
     """Show an interactive map of any model's embeddings.
 
     Users can pan, rotate, search and colour tens of thousands of points. `points` has two or three columns; the flat
-    map shows the first two. `llmlib.embeddings.project` returns principal components as points, and each component's
-    share of the variance for `shares`. `labels` are strings, or bytes for tokens that contain only part of a character.
-    `kinds` names each row's kind, with at most eight different kinds. The kinds determine the colours, and the most
-    frequent kind gets the first colour.
+    map shows the first two. `llmlib.embeddings.project` returns suitable `points` (the principal components) and
+    `shares` (each component's share of the variance). `labels` are strings, or bytes for tokens that contain only part
+    of a character. `kinds` names each row's kind, with at most eight different kinds. The kinds determine the colours,
+    and the most frequent kind gets the first colour.
 
     Neighbours and analogies need the whole table, so `llmlib.explore.explore_embeddings` computes them.
 

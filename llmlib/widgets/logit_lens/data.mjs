@@ -5,8 +5,8 @@ import { percent } from "../shared/shared.mjs";
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer; // aligned
 
 /**
- * Unpack one side from its description and the bytes of `Cells.pack`; cell number layer · n + position has `k`
- * candidates.
+ * Unpack one side from its description and the bytes that `Cells.pack` returned. A cell's number is
+ * layer · n + position, and each cell has `k` candidates.
  */
 export function unpack(meta, packed) {
   const { tokens, layers, shown: k, most, title, words } = meta;
@@ -50,12 +50,12 @@ export const answerId = (side, position) => side.top[((side.layers - 1) * side.n
 
 const DEEP = 4; // powers of ten: a rank of 10,000 or more has the palest shade
 
-/** The measures that can colour the cells: how dark a cell is (0 to 1), what it says, and how to read the scale. */
+/** The measures for colouring cells; each sets how dark a cell is (0 to 1), its text, and the scale in the legend. */
 export const MEASURES = {
   probability: {
     words: "what the model would say",
     shade: (side, at) => Math.sqrt(side.probability[at * side.k]),
-    label: null, // the likeliest token itself
+    label: null, // the cell shows the likeliest token itself
     scale: "probability of the likeliest token",
     ticks: [
       [0, "0%"],
@@ -165,7 +165,7 @@ export function partsOf(who, values, whole) {
   return parts;
 }
 
-/** Return the `most` largest parts, the largest first, and all others as one part (null if there are none). */
+/** Return at most `most` parts, the largest first, and all the others as one part (null if there are none). */
 export function ranked(parts, most) {
   const sorted = [...parts].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const rest = sorted.slice(most);

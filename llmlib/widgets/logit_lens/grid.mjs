@@ -1,4 +1,4 @@
-// The grid of layers × positions: its cells, and frames around the cell that is pointed at and the pinned cell.
+// The grid of layers × positions: its cells, and frames around the pinned cell and the cell that is pointed at.
 
 import { arrowOf, bounded } from "../shared/keys.mjs";
 import { element, oncePerFrame, visibleToken } from "../shared/shared.mjs";
@@ -61,7 +61,7 @@ export function gridPanel(ctx, which) {
 
   const side = () => ctx.sides[which];
   const inSight = () => windowOf(side().n, room, scroller.scrollLeft, NARROW, WIDE);
-  const topOf = (layer) => HEAD + layer * height + (layer === side().layers - 1 ? 4 : 0); // the answer is set apart
+  const topOf = (layer) => HEAD + layer * height + (layer === side().layers - 1 ? 4 : 0); // a gap sets the answer apart
 
   function cellAt(event) {
     const box = spacer.getBoundingClientRect();

@@ -37,7 +37,7 @@ def draw(view: Lens) -> str:
     """
     tokens, cells = view.a["tokens"], view.cells()
     pinned = view.pinned_ranks()
-    ranks = (cells.ranks if pinned is None else pinned)[:, -1].astype("<i4")  # signed, so that PENDING is -1
+    ranks = (cells.ranks if pinned is None else pinned)[:, -1].astype("<i4")  # signed: PENDING becomes -1 again
     ranked = view.word(int(cells.top[-1, -1, 0])) if pinned is None else view.pinned["token"]
     first, n_layers = max(0, len(tokens) - COLUMNS), view.a["layers"]
     shown = range(first, len(tokens))

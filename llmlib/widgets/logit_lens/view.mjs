@@ -249,7 +249,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     ask();
   }
 
-  /** Ask who wrote the logit at the pinned cell's position, unless this is shown already or was the last question. */
+  /** Ask what contributed to the logit at the pinned cell's position, unless this is shown or was asked last. */
   function ask() {
     const { locked } = state;
     if (!locked || !ctx.canAsk()) return;
@@ -263,7 +263,7 @@ export default widget("llm-logit-lens", ({ model, hub, el }) => {
     hub.act("who", { side: locked.side, position: locked.position }, { latest: "who" });
   }
 
-  /** If the current data do not allow a choice, replace it. */
+  /** Replace or drop every choice that the current data do not allow. */
   function settle() {
     for (const name of ["locked", "pointed"]) {
       const one = state[name];

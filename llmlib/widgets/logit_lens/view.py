@@ -18,7 +18,7 @@ from llmlib.widgets.shared.token_text import joined_text, percent, visible_token
 class LogitLensView(View):
     """A grid of layers × positions. To make a view from arrays, use `logit_lens_view`.
 
-    The text A and, for comparison, the text B each have a description (`tokens`, `layers`, `shown`, `most` (nats),
+    Text A and, for comparison, text B each have a description (`tokens`, `layers`, `shown`, `most` (nats),
     `title`, and `words`, the texts of the ids in the cells) and the bytes of `Cells`. Row 0 is the embedding, and the
     last row is the model's answer. `place` says where the user is looking, such as `{"side": "a", "layer": 3,
     "position": 5}`, and how the view is drawn.
@@ -84,7 +84,10 @@ class LogitLensView(View):
         mlps: Float[np.ndarray, " layer"],
         biases: Float[np.ndarray, " layer"],
     ) -> None:
-        """Show which parts contributed to a logit; `of` says which logit, and holds the rest of the sum (see `who`)."""
+        """Show how much each part contributes to a logit.
+
+        `of` says which logit, and contains the other terms of the sum (see `who`).
+        """
         with self.hold_sync():
             self.who = {**of, "layers": heads.shape[0], "heads": heads.shape[1]}
             self.who_values = b"".join(part.astype("<f4").tobytes() for part in (heads, mlps, biases))
@@ -95,7 +98,10 @@ class LogitLensView(View):
         return Cells.unpack(getattr(self, f"{side}_cells"), meta["layers"], len(meta["tokens"]), meta["shown"])
 
     def pinned_ranks(self) -> Int[np.ndarray, "layer seq"] | None:
-        """Return how many tokens are likelier than the pinned one in each cell of A, or None if no token is pinned."""
+        """Return how many tokens are likelier than the pinned one in each cell of A, or None if no token is pinned.
+
+        A cell that has not been computed yet contains -1.
+        """
         n_layers, seq = self.a["layers"], len(self.a["tokens"])
         if not self.pinned or len(self.a_pinned) != 8 * n_layers * seq:
             return None

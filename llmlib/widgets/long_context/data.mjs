@@ -1,5 +1,5 @@
-// Losses by position and grids of needles, as numbers and words. This code does not touch the page, so it can be tested
-// in Node.
+// Turns losses by position and grids of needles into numbers and words. This code does not touch the page, so it can be
+// tested in Node.
 
 /**
  * Unpack the levels of averaging from the bytes of a `LongContextView`: [{ width, first, last, arms }, …]. Each arm is
@@ -20,14 +20,14 @@ export function unpackLosses({ levels, arms }, data) {
   }));
 }
 
-/** Unpack each arm's grid of shares, `[length, depth]` row by row; NaN: not measured yet. */
+/** Unpack each arm's grid of shares, `[length, depth]` row by row; NaN means that a cell is not measured yet. */
 export function unpackGrids({ grid_arms, lengths, depths }, data) {
   const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
   const n = lengths.length * depths.length;
   return grid_arms.map((_, k) => new Float32Array(buffer, 4 * n * k, n));
 }
 
-/** Return the first point of a level that ends at or after a position, or else the last point. */
+/** Return the number of a level's first point that ends at or after a position, or else of its last point. */
 export function pointAt({ last }, position) {
   let at = 0;
   while (at < last.length - 1 && last[at] < position) at++;
@@ -61,7 +61,7 @@ export function lossesInWords(level, point, arms, trained) {
 /** Write how often a needle was found: "75%"; "·" for a cell that is not measured yet. */
 export const foundText = (share) => (Number.isNaN(share) ? "·" : `${Math.round(100 * share)}%`);
 
-/** Say how often a needle was found, as a part of a sentence; `needles`: how many needles were hidden, if known. */
+/** Say how often a needle was found, as part of a sentence; `needles` is the number of needles hidden, if known. */
 export function foundInWords(share, needles) {
   if (Number.isNaN(share)) return "not measured yet";
   return needles ? `${Math.round(share * needles)} of ${needles} found` : `${foundText(share)} found`;

@@ -24,7 +24,7 @@ class Curves(NamedTuple):
     def pack(self) -> bytes:
         """Pack the curves in little-endian order.
 
-        The first and the last positions (u4) are followed, for each arm, by the means, lows and highs (f4).
+        First come the first and the last position of each block (u4), and then each arm's means, lows and highs (f4).
         """
         rows = np.stack([self.mean, self.low, self.high], axis=1)
         return self.first.astype("<u4").tobytes() + self.last.astype("<u4").tobytes() + rows.astype("<f4").tobytes()
@@ -88,7 +88,7 @@ def levels(losses: Mapping[str, np.ndarray], positions: np.ndarray) -> list[Curv
 
 
 def sides(rows: np.ndarray, positions: np.ndarray, trained: int | None) -> list[float | None]:
-    """Return two mean losses, up to the trained length and beyond it, with None for a side without positions.
+    """Return the mean loss up to the trained length and the mean loss beyond it; None means no positions.
 
     >>> sides(np.array([[3.0, 1.0, 5.0]]), np.array([1, 2, 3]), 2)
     [2.0, 5.0]

@@ -63,7 +63,7 @@ export function positionsPanel(ctx) {
   const toY = (loss) => TOP + (TALL * (frame.high - loss)) / (frame.high - frame.low);
   const middleOf = (k) => toX((level().first[k] + level().last[k]) / 2);
 
-  /** Draw the background past the trained length. */
+  /** Shade the background beyond the trained length. */
   function beyond() {
     const { trained } = ctx.about;
     if (!trained || trained >= frame.end) return [];

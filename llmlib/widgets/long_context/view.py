@@ -12,7 +12,7 @@ from llmlib.widgets.long_context.losses import Curves, checked_losses, checked_p
 from llmlib.widgets.long_context.picture import counted, draw, found
 from llmlib.widgets.shared.base import View
 
-POINTS = 150  # the most points that a curve has at first
+POINTS = 150  # a curve has at most this many points at first
 LONGEST_NAME = 40
 
 
@@ -43,7 +43,7 @@ class LongContextView(View):
         super().__init__(**traits)
 
     def shares(self) -> Float[np.ndarray, "arm length depth"]:
-        """For each arm that has a grid, return the share of needles found in each cell, or NaN if not measured."""
+        """For each arm that has a grid, return the share of needles found in each cell (NaN: not measured yet)."""
         about = self.about
         shape = (len(about["grid_arms"]), len(about["lengths"]), len(about["depths"]))
         return np.frombuffer(self.grids, "<f4").reshape(shape).astype(np.float64)
@@ -113,13 +113,14 @@ def long_context_view(
 ) -> LongContextView:
     """Show how well one or more models read long texts: the loss at each position, and the needles found in a haystack.
 
-    For each arm, `losses` contains the loss in nats at each of the `positions` (1, 2, 3, … by default), in one or more
-    rows. The view draws the mean of the rows, and a band from the lowest row to the highest (or, for more than 8 rows,
-    two standard errors on each side of the mean). Arms may end at different positions. For each arm, `grids` contains
-    the share of needles found, with the axes `[length, depth]`; NaN means that a cell has not been measured yet, and
-    `view.put(arm, length, depth, share)` fills the cell in. `trained` is the length that the model was trained for, and
-    `needles` is the number of needles behind each share. Sources: Kamradt (2023), "Needle in a Haystack"; Liu et al.
-    (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, or if sizes do not match.
+    For each model (here called an arm), `losses` contains the loss in nats at each of the `positions` (1, 2, 3, … by
+    default), in one or more rows. The view draws the mean of the rows, and a band from the lowest row to the highest
+    (or, for more than 8 rows, two standard errors on each side of the mean). Arms may end at different positions. For
+    each arm, `grids` contains the share of needles found, with the axes `[length, depth]`; NaN means that a cell has
+    not been measured yet, and `view.put(arm, length, depth, share)` fills the cell in. `trained` is the length that the
+    model was trained for, and `needles` is the number of needles behind each share. Sources: Kamradt (2023), "Needle in
+    a Haystack"; Liu et al. (2023), "Lost in the Middle". Raises `ValueError` if there is nothing to show, or if sizes
+    do not match.
 
     >>> long_context_view({"as trained": [3.0, 1.0, 5.0]}, trained=2)
     <LongContextView: Mean loss up to position 2, the trained length: as trained 2.00, 5.00 beyond.>

@@ -33,8 +33,8 @@ export function tip(angle, radius) {
 }
 
 /**
- * Return both positions, between 0 and `most`, after the query, the key or both have moved. If the key would come after
- * the query, the other position moves, too.
+ * Return both positions, between 0 and `most`, after the query, the key or both have moved. If only one has moved, and
+ * the key would then come after the query, the other moves to the same position.
  */
 export function moved(which, value, query, key, most) {
   const to = Math.max(0, Math.min(most, Math.round(value)));

@@ -83,7 +83,7 @@ class RotaryView(View):
         for i, frequency in enumerate(self.frequencies):
             q, k = complex(self.query[i], self.query[i + pairs]), complex(self.key[i], self.key[i + pairs])
             turn = complex(math.cos(frequency * distance), math.sin(frequency * distance))
-            total += (q * turn * k.conjugate()).real  # a pair is one complex number, and to rotate is to multiply
+            total += (q * turn * k.conjugate()).real  # a pair is one complex number, so this multiplication rotates it
         return total
 
     @property

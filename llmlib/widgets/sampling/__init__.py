@@ -1,4 +1,4 @@
-"""The sampling view shows what each setting does to the next token's distribution, and the branches of a text."""
+"""The sampling view shows how each setting changes the next token's distribution, and how a text branches."""
 
 from llmlib.widgets.sampling.view import SamplingView, sampling_view
 

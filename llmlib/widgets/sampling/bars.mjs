@@ -211,7 +211,8 @@ export function barsPanel(ctx) {
   return { node, draw };
 }
 
-/** Make a table of what each setting does, one after another. The bars compare the chosen row with the row above it. */
+/** Make a table that shows what the settings do one after another. The bars compare the chosen row with the row above
+ * it. */
 export function stagesPanel(ctx) {
   const body = element("tbody", {});
   const table = element(

@@ -1,4 +1,4 @@
-// The tree of all branches so far: a click on a token goes back to it; long stretches without branches are folded.
+// The tree of all branches so far: clicking a token goes back to it; long stretches without branches are folded.
 
 import { roving } from "../shared/keys.mjs";
 import { element, howMany, percent, shorten, spokenToken, visibleToken } from "../shared/shared.mjs";
@@ -7,7 +7,7 @@ import { tinyShare } from "../shared/surprise.mjs";
 import { layOut, neighbour } from "./data.mjs";
 
 const ROW = 44;
-const TAIL = 150; // pixels; the tail is the space for a description of the whole branch
+const TAIL = 150; // pixels: the space after a branch for a description of the whole branch
 const KEPT_TREES =
   " Another prompt starts a new tree; these branches are kept, and return when you use this prompt again.";
 
@@ -59,7 +59,7 @@ export function branchesPanel(ctx) {
     },
   );
 
-  /** Scroll sideways to a box. The page itself is scrolled only by the user. */
+  /** Scroll the tree sideways to a box; only the user scrolls the page itself. */
   function show(k, anew = false) {
     const { x, width, node: one } = layout.boxes[k];
     const right = x + width + (layout.ends.some((end) => end.node === one) ? TAIL : 40);
@@ -184,7 +184,7 @@ export function branchesPanel(ctx) {
     note.textContent = [...(tree.n > 1 ? written : empty), alive(KEPT_TREES)].join("");
     if (held) items[tab].focus({ preventScroll: true });
     const now = `${at} ${tree.n} ${scroller.clientWidth}`;
-    if (current >= 0 && now !== seen) show(current, true); // otherwise keep in sight what the user has scrolled to
+    if (current >= 0 && now !== seen) show(current, true); // otherwise leave the tree where the user has scrolled to
     seen = now;
   }
   return { node, draw };

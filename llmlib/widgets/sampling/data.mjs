@@ -12,7 +12,8 @@ export const stageInWords = (name, settings) =>
 export const cutAt = (cut, stages, k) => (k === null || stages.findIndex(({ name }) => name === cut) <= k ? cut : "");
 
 /**
- * Choose the end of a linear scale from 0 with space for `most`, and ticks: 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }.
+ * Choose the end and the ticks of a linear scale that starts at 0 and has space for `most`:
+ * 0.31 -> { end: 0.4, ticks: [0, 0.1, …] }.
  */
 export function scaleFor(most) {
   const end = [0.04, 0.08, 0.2, 0.4, 0.8].find((one) => one >= most) ?? 1;
@@ -24,7 +25,7 @@ export function scaleFor(most) {
  */
 export const straying = (p, n) => 2 * Math.sqrt((p * (1 - p)) / n);
 
-/** Return the largest value to draw: a share, a probability, or the upper end of the range around a probability. */
+/** Return the largest value to show: a share, a probability, or the upper end of the range around a probability. */
 export const mostDrawn = (theory, shares, n) =>
   Math.max(...shares, ...theory.map((p) => p + (n && p ? straying(p, n) : 0)), 0);
 
@@ -151,7 +152,7 @@ export function neighbour(boxes, from, key) {
   return from;
 }
 
-/** Return a text's mean surprise in nats, and the share of its neighbouring pairs of tokens that are distinct. */
+/** Return a text's mean surprise in nats, and the share of distinct pairs among its pairs of neighbouring tokens. */
 export function measures(ids, logProbs) {
   const pairs = ids.slice(1).map((id, k) => `${ids[k]} ${id}`);
   return {

@@ -9,7 +9,7 @@ from llmlib.widgets.shared.still import FAINT, INK, blend, ink_on
 from llmlib.widgets.shared.token_text import joined_text, percent, picture, visible_token, width_of
 
 EXPLAINED = "The model predicts probabilities; settings change them; chance picks a token."
-SURPRISE = ("#ffffff", "#fbe3c6", "#e39b4b", "#9a4f00", "#4a2600")  # from probability 1 to 1/1000
+SURPRISE = ("#ffffff", "#fbe3c6", "#e39b4b", "#9a4f00", "#4a2600")  # colours for probabilities from 1 down to 1/1000
 MOST_SURPRISE = math.log(1000)
 WIDTH, ROW, BARS, LEFT, RIGHT = 760, 26, 118, 176, 640
 BEFORE, AFTER, LINE, WARM = "#8b949e", "#0b5cad", "#d8dde3", "#9a4f00"

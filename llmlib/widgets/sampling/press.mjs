@@ -3,10 +3,10 @@
 const NEAR = 8; // pixels that the mouse may move while its button is down
 
 /**
- * While the mouse button is down on one of `targets` (a selector), `held` is true, and the view should draw nothing: a
- * node that is replaced or slides away before the button is released does not get the click. `release()` is called once
- * the click has been handled. If the target moves anyway, for example because a line appears above it, it still gets
- * the click.
+ * While the mouse button is down on one of `targets` (a selector), `held` is true, and the view should draw nothing:
+ * the browser does not click a node that is replaced or slides away before the button is released. `release()` is
+ * called once the click has been handled. If the target moves anyway, for example because a line appears above it, this
+ * function clicks it instead.
  */
 export function steadyPress(el, targets, release) {
   let pressed = null;

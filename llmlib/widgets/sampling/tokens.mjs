@@ -65,7 +65,8 @@ export function tokenBox(ctx, label, choose) {
   return {
     node,
     /**
-     * Show `tokens`, each `{ text, logProb }`, after the nodes in `before`, each `[text, node]`, which are not tokens.
+     * Show `tokens`, a list of `{ text, logProb }`. They come after the nodes in `before`, a list of `[text, node]`,
+     * which are not tokens.
      */
     show(tokens, before = []) {
       const focused = boxes.indexOf(document.activeElement);
@@ -86,7 +87,7 @@ export function tokenBox(ctx, label, choose) {
         [...before.map(([text]) => text), ...tokens.map(({ text }) => text)],
         [...before.map(([, one]) => one), ...boxes],
       );
-      node.tabIndex = boxes.length ? -1 : 0; // the keyboard must reach a box that scrolls
+      node.tabIndex = boxes.length ? -1 : 0; // without tokens, the keyboard must reach the box itself, to scroll it
       const here = focused < 0 ? last : Math.min(focused, last);
       tabTo(boxes, boxes[here]);
       if (focused >= 0) boxes[here]?.focus({ preventScroll: true }); // the focused token may have been replaced

@@ -24,10 +24,10 @@ class SamplingView(View):
     the model's distribution, and the distribution after each setting (see `compare`). `tree` contains the bytes of
     `Branches`, `at` is the node where the text ends, and `words` maps the ids of all these tokens to texts.
 
-    The owner of a model handles the user's actions "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`),
-    "set" (`name`, `value`), "reset", "ban" (`id`), "allow" (`pattern`), "draws" (`times`), "seed" (`value`) and
-    "again", as well as, for texts side by side, "add", "drop" (`lane`), "use" (`lane`), "race", "clear" and "follow"
-    (`lane`, `length`), by setting the traits (see `llmlib.explore.explore_sampling`). While a page is writing
+    The owner of a model handles these user actions by setting the traits (see `llmlib.explore.explore_sampling`):
+    "prompt" (`text`), "take" (`id`), "step", "back", "go" (`node`), "set" (`name`, `value`), "reset", "ban" (`id`),
+    "allow" (`pattern`), "draws" (`times`), "seed" (`value`) and "again"; for texts side by side, also "add", "drop"
+    (`lane`), "use" (`lane`), "race", "clear" and "follow" (`lane`, `length`). While a page is writing
     automatically, with one "step" or "race" action after another, `writing` says so, and every page that shows this
     widget can stop it.
     """
@@ -56,10 +56,10 @@ class SamplingView(View):
 
     prompt = traitlets.Unicode("").tag(sync=True)
     prompt_tokens = traitlets.Int(0).tag(sync=True)  # how many tokens the prompt has
-    context = traitlets.Int(0).tag(sync=True)  # the most tokens that fit into the context
+    context = traitlets.Int(0).tag(sync=True)  # how many tokens fit into the context
     vocabulary = traitlets.Int(0).tag(sync=True)
     tree = traitlets.Bytes(Branches().pack()).tag(sync=True)
-    words = traitlets.Dict().tag(sync=True)  # texts by id
+    words = traitlets.Dict().tag(sync=True)  # the text of each token, by id
     at = traitlets.Int(PROMPT).tag(sync=True)
     ended = traitlets.Unicode("").tag(sync=True)  # why nothing can be written here
     problem = traitlets.Unicode("").tag(sync=True)  # why the settings do not leave any token

@@ -25,7 +25,7 @@ function looksOf({ ink, faint, accent, less, line }) {
 }
 
 /**
- * For each kind of mark: the function that returns its shape as an SVG path around a point (for runs, one per group).
+ * For each kind of mark, a function that returns its shape around a point, as an SVG path (for runs, one per group).
  */
 const SHAPES = {
   run: [

@@ -3,7 +3,7 @@
 
 const AT = 1e18; // FLOPs: the compute for which `best_size` is the best size
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
-const ODDS = 30; // log-odds: searching from −ODDS to ODDS is wide enough
+const ODDS = 30; // log-odds: it is enough to search from −ODDS to ODDS
 
 /** Predict the loss of a model, in nats. */
 export const lossOf = (law, n, d) => (law.E + law.A * n ** -law.alpha + law.B * d ** -law.beta) ** law.power;

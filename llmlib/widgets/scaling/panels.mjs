@@ -1,4 +1,4 @@
-// The panels beside and below the chart: the model and its loss, what training it costs, its use, and the sources of
+// The panels beside and below the chart: the model and its loss, the cost of its training, its use, and the sources of
 // all figures.
 
 import { element } from "../shared/shared.mjs";

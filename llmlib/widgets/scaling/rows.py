@@ -63,7 +63,7 @@ def runs_row(name: str, points: Sequence[Sequence[float]]) -> Row:
     """
     rows = [[float(value) for value in point] for point in points]
     if not all(len(row) == 3 and all(map(_positive, row)) for row in rows):
-        raise ValueError(f"Each of the runs {name!r} must have three positive numbers: parameters, tokens and loss.")
+        raise ValueError(f"Each run in {name!r} must have three positive numbers: parameters, tokens and loss.")
     return {"name": name, "points": rows}
 
 

@@ -115,7 +115,7 @@ const inside =
 
 /**
  * Build the compute chart: training FLOPs across, loss upwards, a line for each of several sizes, and a line for the
- * loss of the best model at each compute.
+ * loss of the best model for each amount of compute.
  */
 export function computeOf(all) {
   const { law } = all;

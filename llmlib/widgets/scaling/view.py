@@ -16,7 +16,7 @@ PLACE = {
     "machine": 0,
     "count": 1000,
     "utilisation": 0.4,
-    "price": None,  # dollars an hour; None: the machine's listed price
+    "price": None,  # dollars per hour, or None for the machine's listed price
     "answers": 1e9,
     "answer_tokens": 1000,
     "chart": "plane",  # or "compute"

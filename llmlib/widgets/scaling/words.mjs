@@ -35,7 +35,7 @@ export function parseAmount(text) {
   return Number.isFinite(value) && value > 0 ? value : null;
 }
 
-/** Round a number to two digits: 5.88e23 -> "5.9 · 10²³"; from 1 to below 10,000, without a power: 1234 -> "1200". */
+/** Round to two digits: 5.88e23 -> "5.9 · 10²³". Numbers from 1 to below 10,000 get no power of ten: 1234 -> "1200". */
 export function power(value) {
   if (!value) return "0";
   if (value >= 1 && value < 1e4) return few(value, 2);

@@ -1,4 +1,4 @@
-// Tells Python what the user does. No action is lost, actions stay in order, and the user can always see their state.
+// Tells Python what the user does. No action is lost, actions stay in order, and their state is always visible.
 
 import { element } from "./shared.mjs";
 
@@ -166,8 +166,8 @@ export function connect(model, el) {
   const kernel = () => model.widget_manager?.kernel;
 
   /**
-   * Find out whether the kernel is busy or new. A kernel handles messages in order, so if it answers a later request
-   * without having begun the action, it has not received the action.
+   * Find out whether the kernel is busy or was restarted. A kernel handles messages in order, so if it answers a later
+   * request without having begun the action, it has not received the action.
    */
   async function inquire() {
     inquiring = true;

@@ -1,6 +1,6 @@
 """Handle what a user does in a view, in order; every action gets a response, and no error is lost.
 
-In the code's names, `act` means an action. In a message, each of the `acts` has a `number`, a `kind` and `details`.
+In a name, `act` means an action. In a message, each of the `acts` has a `number`, a `kind` and `details`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ class Overtaken(CalledOff):
 class Answer(NamedTuple):
     """The outcome of user actions that arrived together."""
 
-    refused: list[Any]  # numbers of the actions that could not be done
+    refused: list[Any]  # the `number` of each action that could not be carried out
     notice: str  # the reason, in words for the user
 
 

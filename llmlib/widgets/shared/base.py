@@ -29,7 +29,7 @@ when a message appears. Controls that send actions carry `data-acts`, and other 
 
 Long work. Actions are carried out in the view's own thread (worker.py), while cells run and other actions come in. Work
 that can take more than half a second must call `view.check()` or `view.progress(…)` several times a second. These calls
-stop the work if the user presses Cancel, interrupts the kernel, or does something that means starting the work again.
+stop the work if the user presses Cancel, interrupts the kernel, or does something that makes the work start again.
 Read a live model through `llmlib.explore.shared.own_model`, which calls `check` before each module runs, and keeps the
 hooks of cells and views apart.
 
@@ -45,8 +45,8 @@ Binary payloads. Arrays are sent as `traitlets.Bytes`, packed as small as the pi
 for each weight in the lower triangle). They arrive as a DataView that may start at any offset. Large data are sent on
 demand: thumbnails come first, and a head's full weights follow when the head is opened.
 
-Keys. For a list where Tab reaches one item and arrow keys reach the others, use `roving`. keys.mjs decides where arrow
-keys lead (`stepTo`, `arrowOf`, and `stepping` for the states of a whole view), so that the keys mean the same
+Keys. For a list where Tab reaches one item and arrow keys reach the others, use `roving`. keys.mjs decides what arrow
+keys do (`stepTo`, `arrowOf`, and `stepping` for the states of a whole view), so that the keys mean the same
 everywhere.
 
 Runs. Views of live runs (training, alignment) build on shared/runs: a `RunsView` in Python, whose live counterpart is
@@ -162,7 +162,7 @@ class View(anywidget.AnyWidget):
         self.on_msg(self._on_message)
 
     def open(self) -> None:
-        """Open the comm to the page so that messages go to the kernel subshell that the page names.
+        """Open the comm to the page so that messages go to the kernel subshell named by the page.
 
         Since ipykernel 7.4, messages go by default to the shell that last sent something to this widget. That may be
         the shell that runs cells, where the user's actions would have to wait until the running cell has ended.
@@ -174,14 +174,14 @@ class View(anywidget.AnyWidget):
         """Call `function(**details)` when the user does something of this kind.
 
         Actions in quick succession arrive together. `then()` is called once after all of them, so put slow work there.
-        If either function raises an error, the user is told, and the action is treated as not done.
+        If either function raises an error, the user sees why, and the action is treated as not done.
         """
         self._acts.on(kind, function, then)
         self.live = True
         hear_interrupts()
 
     def check(self) -> None:
-        """Stop the work on an action if the user has cancelled it or has done something that means redoing the work.
+        """Stop the work on an action if the user has cancelled it, or if a newer action needs the same work.
 
         Call this method a few times a second during long work. It raises `CalledOff` to stop the work. Undo what the
         action has changed, unless the error is `Overtaken`. Outside an action, this method does nothing.

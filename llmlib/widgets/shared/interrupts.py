@@ -33,12 +33,13 @@ def interrupts() -> int:
 
 
 def hear_interrupts() -> None:
-    """Detect every interrupt from now on.
+    """Detect every interrupt between cells from now on.
 
     An idle kernel ignores the signal, since there is no cell to stop. The kernel sets its own handler for each message
-    and restores the old handler afterwards. So the loop that waits for messages sets our handler, but not before the
-    old handler has been restored: a cell may let that loop run before the cell ends. From then on, our handler stays in
-    place. If we set and removed our handler for each piece of work, an interrupt between two pieces would be lost.
+    and restores the old handler afterwards, so a handler that we set in the meantime would be lost. Therefore, the loop
+    that waits for messages sets our handler, but only once the old handler has been restored, because this loop may
+    also run before a cell has ended. From then on, our handler stays in place. If we set and removed our handler for
+    each piece of work, an interrupt between two pieces would be lost.
     """
     loop = _main_loop()
     if loop is not None and not _installing.is_set() and signal.getsignal(signal.SIGINT) is not _on_sigint:

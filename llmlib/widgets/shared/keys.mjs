@@ -1,14 +1,14 @@
-// Moving by keyboard: where a key leads, and lists where Tab reaches one item and arrow keys reach the others.
+// Keyboard navigation: where a key leads, and lists in which Tab reaches one item and arrow keys reach the others.
 
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 /** Return how far an arrow key moves, as [rows, columns]; null for any other key. */
 export const arrowOf = (key) => ARROWS[key] ?? null;
 
-/** Keep a number within 0 … count - 1. */
+/** Keep a number between 0 and count - 1. */
 export const bounded = (at, count) => Math.max(0, Math.min(count - 1, at));
 
-/** Return the item to which a key leads from item `here` in a line of `count` items; null if it leads nowhere. */
+/** Return the item that a key steps to from item `here` in a line of `count` items; null if there is none. */
 export function stepTo(key, here, count, rtl = false) {
   const steps = {
     ArrowRight: rtl ? here - 1 : here + 1,

@@ -37,8 +37,8 @@ export function withPictures(metadata, pictures) {
 
 /**
  * Whenever the notebook that shows this model is saved, store the views' pictures where JupyterLab looks for widgets.
- * Some views, such as views of runs, keep changing after their cell has run; their trait `still` has a newer picture
- * than their output.
+ * Some views, such as views of runs, keep changing after their cell has run; for these, the trait `still` has a newer
+ * picture than the output.
  */
 export function keepPictures(model) {
   const context = model.widget_manager?.context; // only JupyterLab and Notebook have a context

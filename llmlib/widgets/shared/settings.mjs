@@ -101,7 +101,7 @@ export function settingsInWords(settings, banned = [], pattern = "") {
   return used.join(" · ") || "no settings";
 }
 
-const COMMA = (0.5).toLocaleString().includes(","); // in a locale with decimal commas, browsers read them correctly
+const COMMA = (0.5).toLocaleString().includes(","); // browsers read decimal commas correctly in a locale that uses them
 
 /** Read a typed "0,5" as 0.5, because the browser would drop the comma and read 5. */
 function withPoint(event) {

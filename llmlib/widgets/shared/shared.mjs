@@ -274,7 +274,7 @@ export function oncePerFrame(draw) {
   return later;
 }
 
-const LEAST = 40; // pixels: a view that is not laid out yet is narrower, at most as wide as its padding
+const LEAST = 40; // in pixels; a view that is not laid out yet is narrower, at most as wide as its padding
 
 /**
  * Call `draw(width)` with a view's current width, and again whenever the width or the page's theme changes. The width
@@ -282,7 +282,7 @@ const LEAST = 40; // pixels: a view that is not laid out yet is narrower, at mos
  * that stops these calls.
  */
 export function followLooks(el, draw) {
-  let drawn = null; // the width of the last drawing; null: not yet drawn in the page's current look
+  let drawn = null; // the width of the last drawing, or null if the view must still be drawn in the page's current look
   const redraw = () => {
     drawn = el.isConnected && el.clientWidth >= LEAST ? el.clientWidth : null;
     if (drawn !== null) draw(drawn); // if the size or the theme is missing, an observer calls `redraw` later

@@ -1,4 +1,4 @@
-// Shows how much a token surprised a model: the token's colour, and very small probabilities in words.
+// Shows by a token's colour how much the token surprised a model, and writes even tiny probabilities.
 
 import { element, percent, visibleToken } from "./shared.mjs";
 import { paletteOf, shades } from "./canvas.mjs";
@@ -29,7 +29,7 @@ export function tinyShare(logProb) {
   return `${digits.toFixed(1)} × 10⁻${String(-exponent).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d])}`;
 }
 
-/** Return a function that maps a token's log-probability to a colour and an ink for the view's theme. */
+/** Return a function from a token's log-probability to its `fill` and its text colour, `ink`, in the view's theme. */
 export function surpriseColours(el) {
   const {
     stops: { true: signed },

@@ -71,7 +71,7 @@ def hexadecimal(data: bytes) -> str:
 
 
 def token_label(data: bytes) -> str:
-    """Write a token with visible white space, named invisible characters, and ⟨F0 9F⟩ for a split character's bytes.
+    """Write a token with visible white space, codes for invisible characters, and ⟨F0 9F⟩ for split characters' bytes.
 
     >>> token_label(b" Paris"), token_label("🙂".encode()[:2]), token_label("\\N{ZERO WIDTH JOINER}".encode())
     ('·Paris', '⟨F0 9F⟩', '⟨U+200D⟩')

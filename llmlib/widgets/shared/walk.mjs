@@ -25,7 +25,7 @@ export function walk(texts, boxes, { label, tell, around = "ltr" }) {
     "aria-orientation": "horizontal",
     "aria-label": label,
   });
-  let kept = null; // the focused token; pointing temporarily shows another token
+  let kept = null; // the focused token; while the pointer is over another token, that one is shown
   boxes.forEach((box) => {
     box.setAttribute("role", "option");
     box.setAttribute("aria-selected", "false");

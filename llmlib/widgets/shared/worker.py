@@ -1,4 +1,4 @@
-"""Handle a user's actions in a thread, so that the kernel can receive further actions."""
+"""Handle a user's actions in a thread, so that the kernel can receive further actions in the meantime."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

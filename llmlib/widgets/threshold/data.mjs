@@ -1,5 +1,5 @@
-// Scores and the effects of a threshold, as numbers and words. This code does not touch the page, so it can be tested
-// in Node.
+// Turns scores and the effects of a threshold into numbers and words. This code does not touch the page, so it can be
+// tested in Node.
 
 /** The four groups as they are arranged around the threshold: left and right of the line, above and below the axis. */
 export const GROUPS = ["lost_right", "kept_right", "lost_wrong", "kept_wrong"];
@@ -8,8 +8,8 @@ export const GROUPS = ["lost_right", "kept_right", "lost_wrong", "kept_wrong"];
 export const tidy = (value) => Number(value.toPrecision(12));
 
 /**
- * Unpack the scores from the bytes of a `ThresholdView`: each score's values, its answers from the highest score to the
- * lowest (`order`), and for each k how many of the first k answers are right (`hits`).
+ * Unpack the scores from the bytes of a `ThresholdView`. Each score has its `values`, its answers from the highest
+ * value to the lowest (`order`), and for each k how many of the first k answers are right (`hits`).
  */
 export function unpackScores({ n, scores }, data) {
   const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer; // aligned
@@ -52,7 +52,7 @@ export function countsAt(score, threshold) {
   };
 }
 
-/** Return the counts at each threshold that makes a difference, from no answers to all: [{ kept, right, wrong }, …]. */
+/** Return the counts at each threshold that changes them, from no answers kept to all: [{ kept, right, wrong }, …]. */
 export function stepsOf({ n, values, order, hits }) {
   const found = [{ kept: 0, right: 0, wrong: 0 }];
   for (let kept = 1; kept <= n; kept++)
@@ -92,8 +92,8 @@ export function tickFor(score, kept) {
 }
 
 /**
- * Sort answers into bins along the axis, each `width` steps wide: [{ from, to, right, wrong }, …], each with its lists
- * of answers from the lowest score to the highest.
+ * Sort answers into bins along the axis, each `width` steps wide: [{ from, to, right, wrong }, …]. In each bin, `right`
+ * and `wrong` list answers from the lowest score to the highest.
  */
 export function binned(score, width) {
   const { low, step, order, values, right } = score;
@@ -140,7 +140,7 @@ export function shareText(part, all) {
   return (value > 0 && value < 1) || (value > 99 && value < 100) ? `${value.toFixed(1)}%` : `${Math.round(value)}%`;
 }
 
-/** Say in two sentences what is let through, and what is withheld. */
+/** Say in two sentences how many answers are let through, and how many are withheld. */
 export function groupsInWords(counts, [yes, no]) {
   const { kept, of } = counts;
   return [
@@ -157,7 +157,7 @@ export function tradeInWords({ name }, threshold, counts, [yes]) {
   return `${passed}, and ${shareText(counts.kept_right, counts.kept)} of these are ${yes}.`;
 }
 
-/** Return what a group's tile says: its size, its name, and its share of all answers of the same kind. */
+/** Return the texts on a group's tile: its size, its name, and its share of all right (or all wrong) answers. */
 export function groupWords(group, counts, [yes, no]) {
   const kind = group.split("_")[1];
   const name = kind === "right" ? yes : no;

@@ -13,7 +13,7 @@ const TALL = 180; // pixels beside, above and below the plot, and the plot's hei
 const COLUMNS = { dots: [100, 67, 50, 40], bars: 40 };
 const DOT = { least: 3.4, most: 14 }; // the smallest and the largest distance between two dots, in pixels
 
-/** Make the histogram; `ctx` has the scores and where the user is looking (see view.mjs). */
+/** Make the histogram; `ctx` holds the scores and the user's choices (see view.mjs). */
 export function histogram(ctx) {
   const picture = svg("svg", { role: "img" });
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Threshold" });
@@ -55,7 +55,7 @@ export function histogram(ctx) {
         ? [x + SIDE, y, { "text-anchor": "end" }]
         : [x, y, { "text-anchor": "middle" }];
 
-  /** Lay out the answers of a score for `width` pixels: as the largest dots that fit, or otherwise as bars. */
+  /** Lay out the answers by the shown score in `width` pixels: as the largest dots that fit, or otherwise as bars. */
   function lay(width) {
     const score = ctx.score();
     const binsOf = (columns) => binned(score, Math.max(1, Math.ceil(ticksOf(score) / columns)));

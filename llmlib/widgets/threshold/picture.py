@@ -12,7 +12,7 @@ from llmlib.widgets.shared.token_text import picture
 from llmlib.widgets.threshold.scores import Scores, brief, groups_in_words
 
 WIDTH, LEFT, TOP = 860, 60, 82
-TALL, BINS = 190.0, 40  # the height of both kinds of bars together, in pixels; how many bins
+TALL, BINS = 190.0, 40  # the height of both kinds of bars together, in pixels; the number of bins
 RIGHT, WRONG, PALE = "#0b5cad", "#9a4f00", "0.3"  # from the light theme of shared.css
 SIDE, CHARTS, GAP = 190.0, 352.0, 92.0  # pixels: the size of a small chart, its top, and the gap between charts
 POINTS = 200  # a curve has at most this many points
@@ -34,7 +34,7 @@ class Board(Protocol):
 
 
 def draw(view: Board) -> str:
-    """Draw the answers along the axis of the current score, the threshold, and three small charts."""
+    """Draw the answers (along the axis of the current score), the threshold, and three small charts."""
     one, names = view.looked_at(), view.about["names"]
     about = view.about["scores"][view.place["score"]]
     kept, withheld = groups_in_words(one.counts(view.threshold), names)

@@ -1,4 +1,4 @@
-"""Compute counts at a threshold, curves and calibration from the scores of right and wrong answers."""
+"""Compute the curves, the calibration and the counts at a threshold from the scores of right and wrong answers."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Scores:
         return bool(self.values.min() >= 0 and self.values.max() <= 1)
 
     def axis(self) -> tuple[float, float, float]:
-        """Return where the axis begins and ends, and a round number for the distance between two thresholds.
+        """Return the ends of the axis, and a round number for the distance between neighbouring thresholds.
 
         >>> Scores("p", np.array([0.2, 0.9]), np.array([False, True])).axis()
         (0.0, 1.0, 0.005)
@@ -59,7 +59,7 @@ class Scores:
         return tidy(first * step), tidy(last * step), step
 
     def counts(self, threshold: float | int) -> Counts:
-        """Count the answers on both sides of a threshold.
+        """Count the right and the wrong answers on each side of a threshold.
 
         >>> Scores("p", np.array([0.2, 0.5, 0.9]), np.array([True, False, True])).counts(0.5)
         Counts(kept_right=1, kept_wrong=1, lost_right=1, lost_wrong=0)
@@ -81,14 +81,14 @@ class Scores:
         ordered = np.sort(self.values)
         off = np.abs(len(ordered) - np.searchsorted(ordered, np.array([tidy(place) for place in places])) - kept)
         best = np.flatnonzero(off == off.min())
-        run = best[: int(np.argmax(np.append(np.diff(best) > 1, True))) + 1]  # the first run of neighbours
+        run = best[: int(np.argmax(np.append(np.diff(best) > 1, True))) + 1]  # the first run of neighbouring thresholds
         return tidy(float(places[run[len(run) // 2]]))
 
     def steps(self) -> tuple[np.ndarray, np.ndarray]:
         """Return how many right and how many wrong answers each threshold lets through, from none to all."""
         order = np.argsort(-self.values, kind="stable")
         values, hits = self.values[order], self.right[order]
-        last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # the end of each run of ties
+        last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)  # where each tie ends
         right = np.append(0, hits.cumsum()[last])
         return right, np.append(0, 1 + last) - right
 
@@ -119,7 +119,7 @@ class Scores:
         ]
 
     def describe(self, bins: int) -> dict[str, Any]:
-        """Return everything that a page needs to know about the score, except its values."""
+        """Return all the data on this score that a page needs, except the score's values."""
         low, high, step = self.axis()
         found = self.reliability(bins) if self.is_share else []
         error = sum(one["count"] * abs(one["right"] - one["score"]) for one in found) / len(self.values)

@@ -1,4 +1,5 @@
-// Draws three small charts: the share of right answers and the ROC curve over all thresholds, and the reliability.
+// Draws three small charts: over all thresholds, the share of right answers among those let through and the ROC curve,
+// and the reliability of a score.
 
 import { element } from "../shared/shared.mjs";
 import { svg } from "../shared/canvas.mjs";
@@ -10,7 +11,8 @@ const RIGHT = 12;
 const BOTTOM = 36; // pixels around a plot
 const POINTS = 240; // a curve has at most this many points
 
-/** Make a chart of two shares. `parts({ at, word })` returns what it shows; `at` turns two shares into pixels. */
+/** Make a chart of two shares. `parts({ at, word })` returns the chart's SVG nodes; `at` converts a pair of shares into
+ * x and y in pixels, and `word` makes a text. */
 function panel(ctx, title) {
   const picture = svg("svg", { role: "img" });
   const reading = element("span", { class: "llm-note", "data-text": true });

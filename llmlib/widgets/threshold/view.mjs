@@ -17,9 +17,9 @@ import { histogram } from "./histogram.mjs";
 import { tradePanels } from "./trade.mjs";
 
 const WIDEST = 944;
-const GAP = 20; // pixels: the widest view, and the gap between small charts
-const CHART = 250; // pixels: the least width of a small chart
-const LISTED = 20; // the most texts listed near the threshold
+const GAP = 20; // in pixels: the maximum width of the view, and the gap between small charts
+const CHART = 250; // the minimum width of a small chart, in pixels
+const LISTED = 20; // at most this many texts near the threshold are listed
 
 export default widget("llm-threshold", ({ model, hub, el }) => {
   const state = { score: 0, threshold: 0, group: "kept_wrong", ...model.get("place") };

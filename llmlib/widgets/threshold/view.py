@@ -12,7 +12,7 @@ from llmlib.widgets.shared.base import View
 from llmlib.widgets.threshold.picture import draw
 from llmlib.widgets.threshold.scores import Scores, brief, checked, checked_right, groups_in_words
 
-# Characters. Texts are cut to an equal share of `MOST_CHARACTERS`, but to at least `SHORTEST` and at most `LONGEST`.
+# In characters. Texts are cut to an equal share of `MOST_CHARACTERS`, but to at least `SHORTEST`, at most `LONGEST`.
 LONGEST, SHORTEST, MOST_CHARACTERS = 300, 40, 400_000
 LONGEST_NAME = 40
 
@@ -90,11 +90,11 @@ def threshold_view(
 ) -> ThresholdView:
     """Show which answers a score lets through and which it holds back, at a threshold that the user can drag.
 
-    `scores` contains a number for each answer (higher means more certain) or, for comparison, several rows of numbers
-    by name. `right` contains a 1 for each answer that should be let through, and a 0 for every other answer; `names`
-    are the words for 1 and 0. `texts` contains one text per answer, and the view lists those near the threshold.
-    Without a `threshold`, half of the answers are let through at first. Scores that are all between 0 and 1 get a
-    reliability diagram with `bins` bins. The user's choices are in `view.score`, `view.threshold` and
+    `scores` contains a number for each answer (higher means more certain) or, to compare several scores, maps each
+    score's name to such numbers. `right` contains a 1 for each answer that should be let through, and a 0 for every
+    other answer; `names` are the words for 1 and 0. `texts` contains one text per answer, and the view lists those near
+    the threshold. Without a `threshold`, half of the answers are let through at first. Scores that are all between 0
+    and 1 get a reliability diagram with `bins` bins. The user's choices are in `view.score`, `view.threshold` and
     `view.let_through`. Sources: Fawcett (2006), "An introduction to ROC analysis"; Geifman and El-Yaniv (2017),
     "Selective Classification for Deep Neural Networks"; Guo et al. (2017), "On Calibration of Modern Neural Networks".
     Raises `ValueError` if lengths differ, if there are no answers, if a score is not finite, or if both names are the

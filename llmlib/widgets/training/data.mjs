@@ -33,7 +33,7 @@ export const METRICS = [
   { name: "tokens per second", title: "Tokens per second", unit: "", write: whole, fromZero: true },
 ];
 
-/** Write the numbers from a run's last step in words. */
+/** Write a run's latest losses and speed as text. */
 export function numbersOf(run) {
   const parts = [];
   if (run.loss !== undefined) parts.push(`loss ${METRICS[0].write(run.loss)}`);

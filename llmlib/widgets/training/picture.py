@@ -14,7 +14,7 @@ from llmlib.widgets.training.history import History
 
 WIDTH = 860
 STOPS = ("#ffffff", "#cfe3f7", "#6aa5dc", "#0b5cad", "#06264d")  # from the light theme of canvas.mjs
-DECADES = 3  # these colours cover this many powers of ten
+DECADES = 3  # how many powers of ten the colours cover
 TITLES = ("Loss (nats per token)", "Learning rate", "Gradient norm", "Tokens per second")
 
 

@@ -3,7 +3,7 @@
 
 import { whole } from "../shared/runs/curves.mjs";
 
-/** The measurements inside a model, in the order in which they are stored; `rule` is a rule of thumb. */
+/** The quantities measured inside a model, in the order in which they are stored; `rule` is a rule of thumb. */
 export const KINDS = [
   {
     name: "updates",
@@ -79,14 +79,14 @@ export function placeAmong(size, [from, to]) {
   return size > 0 ? Math.max(0, Math.min(1, (Math.log10(size) - from) / (to - from))) : 0;
 }
 
-/** Format a size in few characters: "0.0012", "3.2e-5", "140". */
+/** Format a size in a few characters: "0.0012", "3.2e-5", "140". */
 export function sizeInWords(size) {
   if (Number.isNaN(size)) return "not known";
   if (size !== 0 && (size < 1e-3 || size >= 1e4)) return size.toExponential(1).replace(".0e", "e");
   return String(Number(size.toPrecision(2)));
 }
 
-/** Describe five quantiles of a group at a step in one sentence. */
+/** Describe, in one sentence, the five quantiles of a group at a step. */
 export function quantilesInWords(group, step, quantiles) {
   const where = `${group}, step ${whole(step)}`;
   if (Number.isNaN(quantiles[2])) return `${where}: nothing to measure.`;

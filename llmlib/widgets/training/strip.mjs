@@ -1,11 +1,11 @@
-// Draws two pictures of what was measured inside a model: a strip of all parts over the steps, and one part in detail.
+// Draws two pictures of what was measured inside a model: all parts over time, as a strip, and one part in detail.
 
 import { svg } from "../shared/canvas.mjs";
 import { shortly, ticksBetween } from "../shared/runs/curves.mjs";
 import { columnsBetween, placeAmong, powersOf, sizeInWords } from "./sizes.mjs";
 
-// Pixels: the space for names, for numbers, on the right, above and below; the height of the picture of one part; the
-// least and the greatest height of a row; and the height that a name needs.
+// In pixels: the space for names, for numbers, on the right, above and below; the height of the picture of one part;
+// the smallest and the largest height of a row; and the height that a name needs.
 const NAMED = 82;
 const NUMBERED = 50;
 const RIGHT = 18;
@@ -31,7 +31,7 @@ const stepMarks = (palette, [from, to], width, toX, y) =>
     word(palette, shortly(x), { x: toX(x), y, "text-anchor": "middle" }),
   );
 
-/** Return the layout of a strip for this many groups, between two positions, `wide` pixels wide. */
+/** Return the layout of a strip, `wide` pixels wide, with this many groups, from position `from` to position `to`. */
 export function stripFrame(groups, [from, to], wide) {
   const row = Math.max(ROW_LEAST, Math.min(ROW_MOST, Math.floor((FAN_TALL - ABOVE - BELOW) / groups)));
   const width = wide - NAMED - RIGHT;

@@ -23,7 +23,8 @@ class TrainingView(RunsView):
 
     In addition to the fields of every `RunsView`, `runs` contains, for each run, `guess` (the loss if all tokens are
     equally likely, or 0 if unknown) and `groups` (the parts of the model for which `inside` contains statistics); the
-    dashed curve is the validation loss. `samples` lists `[run, step, text]`, oldest first.
+    dashed curve is the validation loss. `samples` lists `[run, step, text]`, run by run, with each run's
+    oldest sample first.
 
     >>> view = TrainingView()
     >>> run = view.add_run("small", steps=2)

@@ -1,8 +1,8 @@
 // Two models' predictions for each token, as numbers. This code does not touch the page, so it can be tested in Node.
 
-const SCALES = [0.5, 1, 2, 4, 8]; // possible numbers of nats at the ends of the colour scale, as in moves.py
+const SCALES = [0.5, 1, 2, 4, 8]; // the possible ends of the colour scale, in nats, as in moves.py
 
-/** Unpack the base model's `Expected` and then the tuned model's: log-probabilities, and the likeliest ids. */
+/** Unpack the base model's `Expected`, then the tuned model's; each holds log-probabilities and the likeliest ids. */
 export function unpackMoves(packed, n, shown) {
   const buffer = new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength).slice().buffer;
   const size = 4 * n * (1 + 2 * shown);
@@ -21,7 +21,7 @@ export function likeliestAt({ top, topLogProbs }, shown, k) {
   return Array.from({ length: shown }, (_, j) => ({ id: top[k * shown + j], p: Math.exp(topLogProbs[k * shown + j]) }));
 }
 
-/** Choose the number of nats at the ends of the colour scale so that 90% of the changes are within this range. */
+/** Choose the ends of the colour scale, in nats, so that 90% of the changes lie between them. */
 export function scaleOf(moves) {
   const sizes = Array.from(moves)
     .filter((move) => !Number.isNaN(move))
@@ -65,7 +65,7 @@ export function meanSurprise({ base, tuned }, places) {
 export const range = (from, to) => Array.from({ length: to - from }, (_, k) => from + k);
 
 const LONG = 80;
-const SHOWN = 60; // tokens: a message of more than LONG tokens is folded, and shows only SHOWN tokens
+const SHOWN = 60; // a message of more than LONG tokens is folded, and shows only SHOWN of them
 
 /**
  * Return which of a message's `n` tokens are folded away, `[from, to]`: the middle, since the end may be a question.

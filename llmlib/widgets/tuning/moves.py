@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 SHOWN = 5  # how many of the likeliest tokens are kept at each position
-SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)  # possible numbers of nats at the ends of the colour scale
+SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)  # the possible ends of the colour scale, in nats
 
 
 class Expected(NamedTuple):
@@ -18,7 +18,11 @@ class Expected(NamedTuple):
     top_log_probs: Float[np.ndarray, "seq k"]
 
     def pack(self) -> bytes:
-        """Pack the predictions as little-endian f4 log-probabilities, u4 ids, and f4 log-probabilities of these ids."""
+        """Pack the predictions in little-endian order.
+
+        First come the tokens' log-probabilities (f4), then the likeliest ids (u4), and then the log-probabilities of
+        these ids (f4).
+        """
         columns = ((self.log_probs, "<f4"), (self.top, "<u4"), (self.top_log_probs, "<f4"))
         return b"".join(column.astype(kind).tobytes() for column, kind in columns)
 
@@ -30,7 +34,9 @@ def nothing(seq: int, vocab_size: int) -> Expected:
 
 
 def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"], ids: Int[np.ndarray, " row"]) -> None:
-    """Record what these logits say about the tokens `ids` that follow them, from position `first` on.
+    """Record the log-probabilities of the tokens `ids`, and the likeliest tokens, from position `first` on.
+
+    Row k of `logits` is the model's prediction for token k of `ids`.
 
     >>> expected = nothing(2, vocab_size=3)
     >>> look(expected, 1, np.log([[0.2, 0.7, 0.1]]), np.array([2]))
@@ -49,7 +55,7 @@ def look(expected: Expected, first: int, logits: Float[np.ndarray, "row vocab"],
 
 
 def scale_of(moves: Float[np.ndarray, " seq"]) -> float:
-    """Choose the number of nats at the ends of the colour scale so that 90% of the changes are within this range.
+    """Choose how far the colour scale reaches on each side, in nats (at most 8), so that it covers 90% of the changes.
 
     >>> scale_of(np.array([np.nan, 0.1, -0.2, 1.5])), scale_of(np.array([]))
     (2.0, 0.5)

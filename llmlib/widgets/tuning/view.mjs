@@ -36,7 +36,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
   let scale = 1;
   let drawn = false;
   let here = null; // the token that the details describe
-  const unfolded = new Set(); // numbers of the long messages that the user has unfolded
+  const unfolded = new Set(); // the indices of the long messages that the user has unfolded
 
   const word = (id) => model.get("words")[id] ?? "";
   const trained = (k) => model.get("mask").byteLength > 0 && model.get("mask").getUint8(k) === 1;
@@ -60,7 +60,7 @@ export default widget("llm-tuning", ({ model, hub, el }) => {
     );
   }
 
-  /** Make a message: its role, its mean surprise for both models, and its tokens. */
+  /** Make a message: its role, each model's mean surprise, and its tokens. */
   function message({ role, from, to }, which) {
     const tokens = model.get("tokens").slice(from, to);
     const mean = meanSurprise(moves, range(from, to));

@@ -1,4 +1,4 @@
-"""The tuning view shows how much likelier each token of a conversation is for the tuned model than for the base."""
+"""The tuning view shows how much likelier a conversation's tokens are for the tuned model than for the base model."""
 
 from collections.abc import Sequence
 from pathlib import Path

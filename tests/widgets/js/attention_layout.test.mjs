@@ -90,7 +90,7 @@ test("if heads are sorted by a score, the first thumbnails are large, and all fi
   assert.equal(d.rankLayout(8, 404, 625).large, 8, "few heads are all large");
 });
 
-test("arrow keys lead to the nearest thumbnail, even between rows of different sizes", () => {
+test("arrow keys move to the nearest thumbnail, even between rows of different sizes", () => {
   const table = d.tableLayout(3, 4, 400, 400);
   assert.deepEqual(
     ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End", "a"].map((key) => d.stepInGrid(table, 5, key)),

@@ -117,7 +117,7 @@ test("the camera centres on a point only if the point is not well inside the pic
   near(to.y[1], 50, 0.01);
 });
 
-test("the initial camera ignores outliers, and works for one point or equal points", () => {
+test("the initial camera ignores outliers, and works for one point or points that coincide", () => {
   const many = cloudOf(
     [...Array.from({ length: 1000 }, (_, i) => [0.1 * Math.sin(i), 0.1 * Math.cos(i), 0]), [1, 1, 0]],
     Array(1001).fill("x"),

@@ -184,7 +184,7 @@ test("arrows end before the point they lead to, and are left out if there is no 
   assert.equal(arrowPath(3, 3, 3, 3), "");
 });
 
-test("the colours of the kinds are all different, and stand out from the paper in both themes", () => {
+test("the colours of the kinds are all different, and stand out from the background in both themes", () => {
   const luminance = (hex) =>
     hex
       .match(/[\da-f]{2}/g)

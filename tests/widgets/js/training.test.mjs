@@ -66,7 +66,7 @@ test("a strip turns parts and steps into places, and places into parts and steps
   assert.ok(stripFrame(60, [0, 1], 480).row >= 10, "rows of a deep model can still be seen");
 });
 
-test("samples of several runs are found by their step", () => {
+test("samples from several runs are looked up by step", () => {
   const samples = [
     [0, 10, "a"],
     [0, 20, "b"],

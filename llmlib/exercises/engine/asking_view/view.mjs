@@ -83,7 +83,7 @@ export default widget("llm-questions", ({ model, hub, el }) => {
       const details = nodes[question][choice];
       if (!details.dataset.seen) {
         details.dataset.seen = "true";
-        details.open = true; // it is still closed if the page has been loaded again
+        details.open = true; // a click opens it, but after a reload it is still closed
       }
       details.classList.toggle("llm-first", first.get(question) === choice);
     }

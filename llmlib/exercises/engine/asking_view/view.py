@@ -1,4 +1,4 @@
-"""Show questions in a live view, with the same choices as in the HTML; the view remembers which choices were opened."""
+"""Show questions in a live view, with the same choices as in the static page; the view remembers the opened choices."""
 
 from pathlib import Path
 from typing import Any

@@ -55,7 +55,7 @@ def _lacks(do: Callable[[Any], Any], trial: Trial, base: Any) -> bool:
 
 
 def of_tensors(x: Tensor) -> Iterator[Change]:
-    """Yield the transformations that act on each number separately."""
+    """Yield the transformations that act on each value separately and suit the tensor's dtype."""
     if x.dtype == torch.bool:
         yield from BOOLEANS
     elif x.is_floating_point():

@@ -20,7 +20,7 @@ BEYOND = "With a wider or narrower grid, you get a different result: the exact n
 
 
 def coarse(e: Examination) -> Reason | None:
-    """Find a grid for which using more points, or different endpoints, would change a wrong result."""
+    """Find a grid where more points, or other endpoints, would change a wrong result."""
     source = source_of(e.attempt) if isinstance(e.example, float) else None
     wrong = [t for t in e.wrong if isinstance(t.got, float)][:FEW]
     for call in _grids(source.tree) if source else ():

@@ -16,7 +16,10 @@ FEW = 4  # fewer values than this, in a single wrong case, may agree by chance
 
 @dataclass(frozen=True)
 class Guess:
-    """A guess. `fits(trial, base)` says whether the guess turns the expected value `base` into the attempt's."""
+    """A guess at what went wrong.
+
+    `fits(trial, base)` says whether the guess explains how the expected value `base` became the attempt's value.
+    """
 
     finding: Finding
     fits: Callable[[Trial, Any], bool]
@@ -32,7 +35,7 @@ def agree(mine: Any, theirs: Any) -> bool:
 
 
 def first(guesses: Iterable[Guess], e: Examination, strength: Strength = "sure") -> Finding | None:
-    """Return the finding for the first guess of this strength that holds, or None."""
+    """Return the finding of the first guess that has this strength and holds, or None if there is none."""
     if not any(map(_can_support, e.trials)):
         return None
     return next((g.finding for g in guesses if g.finding.strength == strength and holds(g, e)), None)

@@ -1,4 +1,4 @@
-"""Find finite numbers where −∞ is expected, and NaN from 0 · ∞, before trying misconceptions with similar results."""
+"""Find finite numbers where −∞ is expected, and NaN from 0 · ∞; pairs of ideas with similar results are tried later."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ def infinities(e: Examination) -> Reason | None:
 
 
 def fillings(e: Examination) -> Iterator[Guess]:
-    """Yield a guess: the result is what a misconception leads to, except that a finite number replaces each −∞."""
+    """Yield the guess that the attempt returns a misconception's result, with a finite number in place of each −∞."""
     if any(isinstance(t.expected, Tensor) and bool((t.expected == -torch.inf).any()) for t in e.trials):
         yield Guess(FINITE, is_filled)
 

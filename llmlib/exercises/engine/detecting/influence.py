@@ -14,7 +14,7 @@ from llmlib.exercises.engine.reasons import Finding
 from llmlib.exercises.engine.running import Outcome, duplicate, run, run_our_own
 from llmlib.exercises.engine.trials import Trial, equal_safely
 
-ANOTHER_TYPE = "right values in another type"  # another part of the report says how to convert them
+ANOTHER_TYPE = "right values in another type"  # another part of the report says how to convert the values
 TRIES = 3  # an argument is changed in up to this many wrong cases, and in up to this many right ones
 
 SAME = Finding(
@@ -23,7 +23,7 @@ SAME = Finding(
 
 
 def ignored(e: Examination) -> Finding | None:
-    """Find arguments that change the reference's result, but never the attempt's."""
+    """Find arguments that affect the reference's result, but not the attempt's."""
     names = e.exercise.argument_names
     unused = [name for i, name in enumerate(names) if _is_ignored(e, i)]
     if not unused:
@@ -129,7 +129,7 @@ def _is_argument(i: int, trial: Trial, _base: Any) -> bool:
 
 
 def wrapped() -> Guess:
-    """Return the guess that the correct result is in a list or tuple, along with something else."""
+    """Return the guess that the correct result is inside a list or tuple, on its own or along with something else."""
     says = "You do return the expected result, but inside a list, or along with something else."
     return Guess(
         Finding("together with something else", says, "What exactly should your function return?"), _is_among_others
@@ -167,7 +167,7 @@ def _is_same_in_another_type(trial: Trial, base: Any) -> bool:
 
 
 def _same_numbers(base: Tensor, got: Tensor) -> bool:
-    """Check that the values are also equal as numbers: `bool` turns counts into a mask, but the count 2 is not True."""
+    """Check that the values are equal as numbers, too: converted to `bool`, a count of 2 would equal True."""
     if base.shape != got.shape or not equal(base, got.detach().to(base.dtype)):
         return False
     return base.is_floating_point() or bool((got.double() == base.double()).all())

@@ -24,7 +24,10 @@ Args = list[Any]
 
 
 def as_if(e: Examination) -> Iterator[Guess]:
-    """Yield guesses about the exercise's arguments, whose types determine which changes are tried."""
+    """Yield guesses that the reference would return the attempt's result for changed arguments.
+
+    The types of the arguments determine which changes are tried.
+    """
     names, reference = e.exercise.argument_names, inspect.unwrap(e.exercise.reference)
     example = max(e.wrong, key=lambda t: sum(map(_extent, t.case.args)))
 

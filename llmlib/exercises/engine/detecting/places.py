@@ -1,4 +1,4 @@
-"""Find where, and in which cases, a result is wrong. This is a step towards the reason, but not the reason itself."""
+"""Find where, and in which cases, a result is wrong; this leads towards the reason, but is not the reason itself."""
 
 import itertools
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from llmlib.exercises.engine.trials import Trial
 
 
 def guesses(expected: Any) -> Iterator[Guess]:
-    """Yield guesses about what may have happened to the expected result."""
+    """Yield guesses about how a wrong result may differ from the expected one."""
     if isinstance(expected, float):
         yield from OF_NUMBERS
     else:
@@ -22,7 +22,7 @@ def guesses(expected: Any) -> Iterator[Guess]:
 
 
 def changes(value: Any) -> tuple[Change, ...]:
-    """Return the changes that may have happened to a value of this type."""
+    """Return the changes that an attempt may have made to a value of this type."""
     return next((changes for kind, changes in CHANGES.items() if isinstance(value, kind)), ())
 
 
@@ -359,7 +359,7 @@ LOOKS: dict[type, tuple[Guess, ...]] = {
 
 
 def _of_number(name: str, says: str, do: Callable[[Any], Any]) -> Guess:
-    """Make a guess that ignores numbers that `do` does not change, and correct 0s and 1s (often special cases)."""
+    """Make a guess. Numbers that `do` does not change and correct 0s and 1s (often special cases) cannot confirm it."""
 
     def fits(trial: Trial, base: float) -> bool:
         if equal(base, do(base)) or (not trial.wrong and base in (0, 1)):

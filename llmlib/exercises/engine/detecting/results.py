@@ -1,4 +1,4 @@
-"""Guess that a tensor's expected values were changed or moved, or that its vectors were rescaled."""
+"""Guess how a tensor differs from the expected one: its values were changed or moved, or its vectors were rescaled."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from llmlib.exercises.engine.reasons import Finding
 
 
 def guesses(expected: Tensor, names: Sequence[str]) -> Iterator[Guess]:
-    """Yield all guesses for the expected tensor."""
+    """Yield all guesses about how a result may differ from the expected tensor."""
     floating = expected.is_floating_point()
     yield from of_the_result(of_tensors(expected))
     yield from _arrangements(expected, names)

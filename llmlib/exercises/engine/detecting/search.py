@@ -1,4 +1,4 @@
-"""The steps of `checking` that compute a reason from an attempt's results; only `idea_and_step` uses misconceptions."""
+"""Compute reasons from an attempt's results, as steps of `checking`; only `idea_and_step` uses misconceptions."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,7 +34,7 @@ def one_step(e: Examination) -> Reason | None:
 
 
 def _varied(e: Examination) -> Examination:
-    """Return the trials with values, or no trials if the results never vary, as a constant can fit many guesses."""
+    """Return the trials with values, or no trials if the results never vary, since a constant can fit many guesses."""
     return e.of(()) if influence.always_the_same(e.with_values) else e.with_values
 
 
@@ -50,13 +50,13 @@ def changed_argument(e: Examination) -> Reason | None:
 
 
 def _argument(ran: Examination) -> Finding | None:
-    """Return the finding that an argument seems to be changed, or just the "likely" finding that it has no influence.
+    """Find an argument that seems to be changed; if it has no influence, return only that, as a "likely" finding.
 
-    If an argument is averaged or exponentiated, the reference returns equal probabilities, or sums that all exceed 1.
+    Given an averaged or exponentiated argument, the reference returns equal probabilities, or sums that all exceed 1.
     Code that never looks at the argument returns the same.
     """
     changed = first(inputs.as_if(ran), ran)
-    if changed is None or changed.name.endswith(inputs.CONSTANT):  # naming the constant says more
+    if changed is None or changed.name.endswith(inputs.CONSTANT):  # it helps more to name the constant
         return changed
     no_influence = influence.ignored(ran)
     if no_influence is None:
@@ -71,9 +71,9 @@ def step_from_one_of_the_results(e: Examination) -> Reason | None:
 
 
 def likely_finding(e: Examination) -> Reason | None:
-    """Find a constant result, an argument that seems changed but has no effect, or an input returned unchanged."""
+    """Find a likely cause, such as a constant result, an argument without effect, or an input returned unchanged."""
     ran = e.with_values
-    if influence.always_the_same(ran):  # an attempt that raises in some cases does depend on its input
+    if influence.always_the_same(ran):  # an attempt that raises errors in some cases does depend on its input
         return Reason(finding=influence.SAME) if len(ran.trials) == len(e.trials) else None
     finding = _argument(ran)
     if finding and finding.strength == "likely":
@@ -179,7 +179,7 @@ def _of_values(e: Examination) -> Iterator[Guess]:
 
 
 def _multiples(e: Examination) -> Iterator[Guess]:
-    """Yield the guess that the result is the expected one times a factor: a named one, a constant, or one per case."""
+    """Yield guesses that the result was multiplied by a factor: a named one, a constant, or a new one per case."""
     ratios = []
     for trial in e.trials:
         ratio = _ratio(trial.expected, trial.got)

@@ -13,7 +13,7 @@ SAYS = (
 
 
 def shrinking(function: Callable[..., Any]) -> str:
-    """Return a sentence about a loop over a list that gets shorter, or an empty string."""
+    """Return a sentence about a loop over `range(len(...))` that shortens this list, or "" if there is none."""
     source = source_of(function)
     loops = [node for node in ast.walk(source.tree) if isinstance(node, ast.For)] if source else []
     for loop in loops:

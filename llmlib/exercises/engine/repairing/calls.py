@@ -154,7 +154,7 @@ def _sliced(node: ast.Slice, field: str, border: ast.expr | None) -> ast.Slice:
 
 
 def of_index(node: ast.Tuple) -> Iterator[Alternative]:
-    """Move an entry in a multi-axis index to another axis."""
+    """Yield changes that move the entries of a multi-axis index to other axes."""
     if not any(isinstance(e, ast.Slice) for e in node.elts):
         return
     says = f"The index `[{shown(node)}]` uses the wrong axis: count the axes from the left."

@@ -14,7 +14,7 @@ from llmlib.exercises.engine.repairing.edit import Edit, Rival, Slot, shown
 
 
 def rivals(slot: Slot, node: ast.expr, other: ast.expr, edit: Edit) -> tuple[Rival, ...]:
-    """List rival changes: if one of them is also right, the cases do not determine the change of `node` to `other`."""
+    """List rivals of the change from `node` to `other`; if one is also right, the cases do not show which is needed."""
     if edit.name in ("off by one", "another number"):
         return tuple(_further_numbers(slot, node, other, edit))
     if edit.name == "borders of a range":

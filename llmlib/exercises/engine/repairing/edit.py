@@ -13,15 +13,15 @@ class Edit:
     name: str
     line: int
     says: str
-    of: str = ""  # the number or name that this edit replaces; we say less if the task mentions it
-    lines: tuple[int, ...] = ()  # all lines, if the change is made in several spots at once
-    rivals: "tuple[Rival, ...]" = ()  # if one of these is also right, the cases cannot tell which is meant
+    of: str = ""  # the number or name that this edit replaces; the message is vaguer if the task mentions it
+    lines: tuple[int, ...] = ()  # all lines, if the change is made in several places at once
+    rivals: "tuple[Rival, ...]" = ()  # if one of these edits is also right, the cases cannot tell which one is meant
     settled: bool = True  # whether the change is right for inputs of any size
 
 
 @dataclass(frozen=True)
 class Rival:
-    """Another change in the same spot, and the edit to report if it is also right, or None to report nothing."""
+    """Another change in the same spot, and what to report if it is right, too: an edit, or None for nothing."""
 
     slot: "Slot"
     node: ast.expr
@@ -47,7 +47,7 @@ def shown(node: ast.AST, length: int = 60) -> str:
 
 @dataclass(frozen=True)
 class Slot:
-    """A slot in a tree that holds an expression."""
+    """The position of an expression in a syntax tree: a field of its parent node, or an item in such a field's list."""
 
     parent: ast.AST
     field: str

@@ -130,7 +130,7 @@ def _of_binary(node: ast.BinOp) -> Iterator[Alternative]:
     yield from _brackets(node)
     for other in OTHERS.get(type(node.op), ()):
         if _takes_the_one_away(node, other):
-            continue  # then the whole step `+ 1` is wrong, and another change below says so
+            continue  # here the whole step `+ 1` is wrong, which one of the changes below says
         says = f"In `{shown(node)}`, `{SYMBOLS[type(node.op)]}` is not the right operator."
         yield "another operator", says, ast.BinOp(node.left, other(), node.right)
     if isinstance(node.op, (ast.Sub, ast.Div, ast.MatMult, ast.Pow, ast.FloorDiv, ast.Mod, ast.Add)):
@@ -177,7 +177,7 @@ def _takes_the_one_away(node: ast.BinOp, other: type) -> bool:
 
 
 def _brackets(node: ast.BinOp) -> Iterator[Alternative]:
-    """Add or move brackets: turn `x / a + b` into `x / (a + b)`, and so on for `x * (1 - a) / b` and `4 * n ** 2`."""
+    """Add or move brackets: turn `x / a + b` into `x / (a + b)`; likewise for `x * (1 - a) / b` and `4 * n ** 2`."""
     name, left, right = "brackets", node.left, node.right
     products = (ast.Mult, ast.Div, ast.MatMult)
     if isinstance(node.op, (ast.Add, ast.Sub)) and isinstance(left, ast.BinOp) and isinstance(left.op, products):

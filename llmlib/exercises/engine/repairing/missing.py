@@ -1,4 +1,4 @@
-"""Propose the less likely changes, which we try last: another variable, or a missing step."""
+"""Propose the less likely changes, which we try last: use another variable, or add a missing step."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ def names(tree: ast.AST) -> Iterator[Edit]:
     for slot in slots(tree):
         node = slot.get()
         if isinstance(node, ast.Name) and node.id in known:
-            says = _of_name(slot, node, encoded)  # quotes the code before the change
+            says = _of_name(slot, node, encoded)  # called before the change, because it quotes the code
             for other in sorted(known - {node.id, holders.get(id(node), "")} - function_names):
                 slot.set(ast.Name(other, ast.Load()))
                 yield Edit("another variable", node.lineno, says)
@@ -66,7 +66,7 @@ def _of_name(slot: Slot, node: ast.Name, encoded: set[str]) -> str:
     return says
 
 
-# For a single number, a step along an axis would always give 0 or 1; dividing by `dim() > 0` prevents that.
+# For a single number, a softmax or a similar step would always return 0 or 1; dividing by `dim() > 0` prevents that.
 STEPS = (
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(-2, -1)"),
     ("a transposition missing", "`{0}` has two axes that should be swapped first", "({0}).transpose(1, 2)"),
@@ -111,7 +111,7 @@ STEPS = (
     ("direction", "`{0}` runs in the wrong direction", "({0}).flip(-1)"),
     ("form", "`{0}` should be a tuple", "tuple({0})"),
     ("form", "`{0}` should be a list", "list({0})"),
-    # This step raises an error for floats, because nobody means floats as booleans.
+    # This step raises an error for floats, because nobody writes floats and means booleans.
     ("form", "`{0}` should be converted to booleans", "[({0}).bool()][({0}).is_floating_point()]"),
     ("form", "`{0}` should be converted to `float32`", "({0}).float()"),
     ("form", "`{0}` is a string, but you need its bytes", "({0}).encode()"),
@@ -120,7 +120,7 @@ STEPS = (
 
 OF_SIZE = ("a root missing", "a square missing")
 OF_NUMBERS = (*OF_SIZE, "an exponential missing", "a logarithm missing", "a softmax missing")
-CHOICE = re.compile(r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf")  # code for booleans: nobody takes their logarithm
+CHOICE = re.compile(r"mask|~|[<>]|==|\.bool\(|isin|isnan|isinf")  # code for booleans, whose logarithm nobody takes
 
 
 def _beside_zero(slot: Slot) -> bool:
@@ -133,7 +133,7 @@ def _beside_zero(slot: Slot) -> bool:
 
 
 def _decides(slot: Slot) -> bool:
-    """Return whether the slot holds a condition, or a shape that is compared with another shape."""
+    """Return whether the slot holds a condition, or a shape in a comparison with `==` or `!=`."""
     node, parent = slot.get(), slot.parent
     equality = isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.Eq, ast.NotEq))
     negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
@@ -146,8 +146,8 @@ SEQUENCES = ("tuple({0})", "list({0})")
 def _asks_for_a_type(slot: Slot) -> bool:
     """Return whether the code compares, returns or hashes a value, so that its type (tuple or list) can matter.
 
-    Elsewhere, converting a list to a tuple helps for another reason: a list with two names grows under both, but a
-    tuple does not.
+    Elsewhere, converting a list to a tuple helps for another reason: if a list has two names, extending it under one
+    name also extends it under the other, but this does not happen with a tuple.
     """
     parent = slot.parent
     if isinstance(parent, ast.Assign):
@@ -158,7 +158,7 @@ def _asks_for_a_type(slot: Slot) -> bool:
 
 
 def _counts(slot: Slot, parameters: set[str]) -> bool:
-    """Return whether a missing 1 can be a slip; next to a factor or an untouched argument, a 1 may just be algebra."""
+    """Return whether a missing 1 can be a slip; added to a factor or to a bare argument, a 1 may just be algebra."""
     parent, node = slot.parent, slot.get()
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div, ast.Pow, ast.MatMult)):
         return False
@@ -186,7 +186,7 @@ def steps(tree: ast.AST) -> Iterator[Edit]:
             if template in SEQUENCES and not _asks_for_a_type(slot):
                 continue
             if name in ("a one missing", "a sign missing") and _decides(slot):
-                continue  # the step would only make a condition true, or false, in all cases
+                continue  # the step would only make a condition always true, or always false
             if name == "a one missing" and not _counts(slot, parameters):
                 continue
             sentence = says.format(shown(node))

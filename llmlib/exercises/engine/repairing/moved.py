@@ -7,7 +7,7 @@ from llmlib.exercises.engine.repairing.calls import MODULES
 from llmlib.exercises.engine.repairing.constants import called
 from llmlib.exercises.engine.repairing.edit import Edit, shown, slots
 
-# Functions whose result has the shape of the input, because they work element by element or normalise.
+# Functions whose result has the same shape as their input, because they work element by element or normalise.
 MOVABLE = {
     "gelu",
     "silu",
@@ -35,7 +35,7 @@ MOVABLE = {
 
 
 def edits(tree: ast.AST) -> Iterator[Edit]:
-    """Yield edits that unwrap one call of a function in `MOVABLE` and wrap it around another part of the formula."""
+    """Yield edits that move one call of a function in `MOVABLE`, so that it applies to another part of the formula."""
     for source in slots(tree):
         call = source.get()
         inner = _inner(call)
@@ -55,7 +55,7 @@ def edits(tree: ast.AST) -> Iterator[Edit]:
 
 
 def _inner(call: ast.AST) -> ast.expr | None:
-    """Return what is inside a call of a function in `MOVABLE`, or None if this is not such a call."""
+    """Return what a function in `MOVABLE` is applied to, or None if `call` is not a call of such a function."""
     if not isinstance(call, ast.Call) or called(call) not in MOVABLE:
         return None
     if isinstance(call.func, ast.Attribute) and not _of_module(call.func):

@@ -23,7 +23,7 @@ from llmlib.exercises.engine.trials import Trial, equal_safely
 
 MOST = 1500  # the largest number of changes that we try
 PATIENCE = 0.03, 0.5  # the shortest and the longest time limit for one call, in seconds
-SLOWER = 4  # time limit for a call, as a multiple of what the attempt took, which depends on how busy the machine is
+SLOWER = 4  # time limit for a call, as a multiple of the attempt's time, which depends on how busy the machine is
 LONGEST = 30  # we stop after this many calls have reached their time limit
 ROOM = 1 << 30  # how many more bytes of memory the process may use while we try changes
 SECONDS = 0.3  # the computing time for all changes together, in seconds
@@ -45,7 +45,7 @@ def _search(e: Examination, source: Source) -> Repair | None:
     patience = _patience(e.attempt, bench)
     late = 0
     numbers = all(isinstance(arg, (int, float)) for arg in ordered[0].case.args)
-    last = missing.factors(source.tree) if numbers else iter(())  # not for tensors: many products fit by broadcasting
+    last = missing.factors(source.tree) if numbers else iter(())  # not for tensors: with broadcasting, many factors fit
     for number, edit in enumerate(chain(_edits(source.tree), last)):
         if number >= MOST or late >= LONGEST or e.out_of_time:
             return None

@@ -218,7 +218,7 @@ def _exchanged(body: Body, _tree: ast.AST) -> Changed:
 
 
 def _then(first: ast.stmt, second: ast.stmt) -> Body:
-    """Put `second` after `first`, even if `first` is a `return`."""
+    """Put `second` after `first`; if `first` returns a value, return it only after `second`."""
     if isinstance(first, ast.Return) and first.value is not None:
         kept = ast.Assign([ast.Name("_result", ast.Store())], first.value, lineno=first.lineno)
         return [kept, second, ast.Return(ast.Name("_result", ast.Load()))]

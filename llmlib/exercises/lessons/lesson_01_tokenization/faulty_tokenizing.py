@@ -163,7 +163,7 @@ def faulty_read_vocabulary(
     tokens: Literal["merges", "bytes", "unknown left out", "our ids", "not entered"] = "merges",
     missing: Literal["is 0", "raises"] = "is 0",
 ) -> Any:
-    """Run `read_vocabulary` with faults. `missing` says what happens if half of a merge is not in the vocabulary."""
+    """Run `read_vocabulary` with faults. `missing` says what happens if a merge contains an unknown token."""
     shown = _shown(hidden, soft)
     away = [byte for byte in range(256) if byte not in shown]
     ours = {chr(byte): byte for byte in shown}
@@ -201,7 +201,7 @@ def faulty_read_vocabulary(
 
 
 def _shown(hidden: ReadVocabularyHidden, soft: ReadVocabularySoft) -> list[int]:
-    """List each byte b that is written as the character with the number b."""
+    """List the bytes that are written as the character with the same code point."""
     match soft:
         case "shown":
             return [*range(33, 127), *range(161, 256)]

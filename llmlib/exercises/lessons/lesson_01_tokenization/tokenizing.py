@@ -19,7 +19,7 @@ TEXTS = texts_of(Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A model's tokenizer: merges from `train`, special tokens, pattern and the model's number for each of our ids."""
+    """A tokenizer: merges from `train`, the model's number for each of our ids, special tokens, and a pattern."""
 
     merges: list[tuple[int, int]]
     numbers: list[int]

@@ -1,4 +1,4 @@
-"""Exercises for lesson 03 without trained weights: a head made by hand, and the angles of rotary positions."""
+"""Exercises for lesson 03 that need no trained weights: a head made by hand, and the angles of rotary positions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +135,7 @@ def first_astray(ids, scores):
 
 
 def about_its_own(w_q, w_k, vocab_size, query):
-    """Say how much the positions affect a query's score for its own key, beyond a linear trend from key to key."""
+    """Say how much the positions add to a query's score for its own key beyond the linear trend of earlier keys."""
     by_place = w_q[vocab_size + query] @ w_k[vocab_size:].T  # (key,)
     before = by_place[:query]
     steps = sorted(before.diff().tolist(), key=abs)
@@ -177,7 +177,7 @@ def about_the_latest(w_q, w_k, ahead):
 
 
 def idle_column(w_q, w_k):
-    """Return a sentence about a column that is all zeros in only one of the two matrices, or an empty string."""
+    """Return a sentence about a column that is all zeros in only one of the two matrices, or "" if there is none."""
     for name, matrix, other, zeros in (("w_q", w_q, "w_k", w_k), ("w_k", w_k, "w_q", w_q)):
         columns = (matrix != 0).any(dim=0) & (zeros == 0).all(dim=0)
         if columns.any():

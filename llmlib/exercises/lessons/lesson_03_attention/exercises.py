@@ -316,7 +316,7 @@ class Handed(list):
     def __init__(self, blocks):
         super().__init__(blocks)
         self.alive, self.most = WeakIdKeyDictionary(), 0
-        self.latest, self.again = 0, Counter[int]()  # the last block read; how often each was read after a later one
+        self.latest, self.again = 0, Counter[int]()  # the furthest block read; how often each was read after later ones
 
     def __deepcopy__(self, _memo):
         return self  # the attempt gets this list itself, so that we can count its reads
@@ -340,7 +340,8 @@ class Handed(list):
 def blocks_are_let_go(call, case):
     blocks = Handed(case.args[0])
     call(blocks)
-    # Three: the current block, the previous one until its names are reassigned, and one that was read for its shape.
+    # The three are the current block, the previous one until its names are reassigned, and one that was read for its
+    # shape.
     if blocks.most <= 3:
         return None
     return (

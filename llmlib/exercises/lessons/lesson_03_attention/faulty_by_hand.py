@@ -9,9 +9,9 @@ import torch
 
 
 def faulty_previous_occurrence(attend, vocab_size, n_positions, same=20.0, later=10.0, by="both"):
-    """Build a faulty head.
+    """Run `attend` with the matrices of a faulty head.
 
-    An equal token adds `same` · `n_positions` to a score, and each step to a later key adds `later`.
+    A key with the query's token gains `same` · `n_positions`, and each step to a later key adds `later` to a score.
     """
     width = vocab_size + n_positions
     tokens, places = torch.arange(vocab_size), torch.arange(vocab_size, width)

@@ -226,7 +226,7 @@ def hook_that_an_error_leaves(call, case):
     """Make the model raise an error, and report any hook that the attempt leaves behind."""
     model, ids, layer, head = case.args
     watched, ran = copy.deepcopy(model), []
-    watched.register_forward_pre_hook(lambda module, _args: ran.append(module))  # to find the attempt's copy
+    watched.register_forward_pre_hook(lambda module, _args: ran.append(module))  # to find the copy that the attempt ran
     with contextlib.suppress(NoValue):
         call(watched, torch.full_like(ids, model.config.vocab_size), layer, head)
     if ran and _hooks(ran[-1]) > _hooks(model):

@@ -23,7 +23,7 @@ ShareAverage = (
 def share(
     pattern: Tensor, there: Tensor, average: ShareAverage = "possible", reduce: Literal["mean", "sum"] = "mean"
 ) -> Tensor:
-    """For the queries that have a key marked in `there`, average (correctly or not) the attention to such keys."""
+    """Average the attention to the keys marked in `there` over the queries that have one, correctly or with a fault."""
     could = there.any(-1)
     hits = pattern * there
     if average == "NaN" and not could.any():

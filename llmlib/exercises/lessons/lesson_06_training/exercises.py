@@ -278,7 +278,10 @@ def validation_loss(model, train_batches, validation_batches):
 
 
 class Dropout(nn.Module):
-    """Set about half of the channels to 0 during training, but always the same ones, to make results comparable."""
+    """Set about half of the values to 0 during training, and double the others.
+
+    For a given shape, the same values are always set to 0, so that results are comparable.
+    """
 
     def forward(self, x):
         if not self.training:

@@ -247,7 +247,7 @@ def faulty_orthogonalise(
             x = a * x + b * x**3 + c * x**5
             continue
         square = x @ x.T
-        if power in ("in turn", "in turn, all"):  # each term uses the result of the line before
+        if power in ("in turn", "in turn, all"):  # the term with c uses the x that the line before has changed
             third = square @ x
             x = a * x + b * third
             x = x + c * x @ x.T @ (third if power == "in turn" else x @ x.T @ x)
@@ -260,7 +260,7 @@ def faulty_orthogonalise(
         if power == "one more":
             x = square @ x
         fourth = {"no fifth": torch.zeros_like(square), "fourth": square}.get(power, square @ square)
-        if power == "third for first":  # each power is one step too low
+        if power == "third for first":  # b and c get the powers 1 and 3 instead of 3 and 5
             fourth, square = square, torch.eye(len(square), dtype=x.dtype)
         x = a * x + b * square @ x + c * fourth @ x
     if turns and give.startswith("reshaped"):

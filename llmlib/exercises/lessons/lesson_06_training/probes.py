@@ -1,4 +1,4 @@
-"""Probes for a training loop: what autograd keeps, what the loop returns, and whether it uses a PyTorch optimizer."""
+"""Test what autograd keeps in a training loop, what the loop returns, and whether it uses a PyTorch optimizer."""
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook

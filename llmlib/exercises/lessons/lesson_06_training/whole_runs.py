@@ -1,4 +1,4 @@
-"""Exercises for lesson 06 on what surrounds the loop: a model's weights by name, initial values, and a training run."""
+"""Exercises for lesson 06 on what surrounds the loop: weights with names, their initial values, and a training run."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -72,8 +72,8 @@ DRAW = Exercise(
 # --- sampling.probabilities_at ---
 
 
-# Temperatures below 0.02 are tried only in float64: a right solution may take the log of a softmax first, and in
-# float32 this rounds the small difference between nearly equal logits.
+# Temperatures below 0.02 are tried only in float64: a correct solution may take the log of a softmax first, and
+# in float32 this rounds the small difference between nearly equal logits.
 SMALL = ((0.02, "both"), (0.005, "double"), (1e-4, "double"), (1e-9, "double"))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 INF = float("inf")
 
 
-# Wrong ways to draw: some count on after the last token (so the id may not exist), others find the first True.
+# Wrong ways to draw: some count the True values (so the id may be past the last token), others find the first True.
 DRAWN_OTHERWISE = {
     "none, counted": lambda p, u: (p <= u).sum(-1),
     "none, or the last": lambda p, u: torch.where((p > u).any(-1), (p > u).long().argmax(-1), p.shape[-1] - 1),

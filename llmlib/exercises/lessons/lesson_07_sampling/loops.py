@@ -144,7 +144,7 @@ def cases_beam_step(seed):
         log_p = (spread * randn(seed + vocab + length, len(totals), vocab)).float().log_softmax(dim=-1)
         return Case((list(zip(totals, ids)), log_p, n_beams), note)
 
-    # Judged by the new token alone, all three best would continue the second beam. No two tokens are equally likely.
+    # If only the new token counted, all three best would continue the second beam. No two tokens are equally likely.
     sure = torch.tensor([[0.26, 0.23, 0.2, 0.17, 0.14], [0.03, 0.31, 0.02, 0.35, 0.29]]).log()
     return [
         case([-1.0, -1.5], 3, 2, "two beams, three tokens"),

@@ -65,7 +65,8 @@ def cases_write(seed):
             one = case(ids, n, 1.3, 1.0, 1.0, vocab_size=12)
             text, (speak, *others) = write(*one.args), one.args
             elsewhere = write(lambda ids, speak=speak: speak(ids)[:, :1].expand(-1, ids.shape[1], -1), *others)
-            # Reading the logits at the first position must also draw this token, so that this slip cannot hide another.
+            # A solution that reads the logits at the first position must also draw this token, so that this slip
+            # cannot hide another.
             if text[at] not in text[:at] and text[at] not in ids and text[at] in elsewhere:
                 return Case((*one.args[:3], text[at], *one.args[4:]), note)
         raise AssertionError("found no text that ends with the end token")

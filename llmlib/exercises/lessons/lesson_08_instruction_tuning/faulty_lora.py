@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def _scale(scale: str, alpha: float, a: Tensor, b: Tensor) -> Any:
-    """Return the update's factor: alpha / r, or something mistaken for it."""
+    """Return the factor for the update: alpha / r, or something mistaken for it."""
     r = a.shape[0]
     match scale:
         case "alpha / r":
@@ -67,7 +67,7 @@ LoraLinearUpdate = (
 
 
 def _joined(plain: Any, low: Any, s: Any, base: LoraLinearBase) -> Any:
-    """Combine the result of the weights with the result of the update."""
+    """Combine the output of the base weights with the output of the update."""
     match base:
         case "as it is":
             return plain + s * low

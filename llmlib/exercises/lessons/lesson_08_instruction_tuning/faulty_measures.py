@@ -186,6 +186,6 @@ def faulty_best_by_wording(
 
 
 def _one_by_one(some: list[bool], at_first: bool) -> int:
-    """Count the correct guesses if each guess is the majority of the earlier items, or `at_first` if there is a tie."""
+    """Count how many guesses are right if each guess is the commoner of the earlier values (`at_first` in a tie)."""
     before = [(sum(some[:i]), i - sum(some[:i])) for i in range(len(some))]
     return sum((yes > no or (yes == no and at_first)) == told for (yes, no), told in zip(before, some))

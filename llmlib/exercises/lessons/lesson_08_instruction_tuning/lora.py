@@ -33,7 +33,7 @@ def merged(w, a, b, alpha):
 
 
 def adapters(seed):
-    """Make adapters of several sizes, each with a note. In square layers, the shapes do not reveal a mistake."""
+    """Make layers of several sizes with adapters and notes. Some are square, so that shapes do not reveal a mistake."""
     sizes = [
         (3, 4, 2, 6.0, ""),
         (5, 3, 2, 8.0, "wider than tall"),

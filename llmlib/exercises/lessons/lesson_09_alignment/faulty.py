@@ -119,7 +119,7 @@ def faulty_answer_log_probs(
             x, y, m = logits, ids, mask
         case "back":
             x, y, m = logits[:, 1:], ids[:, :-1], mask[:, :-1]
-        case "rolled" | "rolled back":  # roll the ids, and leave the mask
+        case "rolled" | "rolled back":  # roll the ids, but not the mask
             x, y, m = logits, ids.roll(1 if shift == "rolled back" else -1, 1), mask
     each = _scored(x, m, scores, {"vocab": -1, "seq": 1, "batch": 0}[over]).gather(-1, y[..., None])[..., 0]
     m = torch.ones_like(m) if scores == "masked" else _counted(m, counts)

@@ -137,7 +137,7 @@ def _width(
 
 
 def _divided(centred: Tensor, width: Tensor, small: GroupAdvantagesSmall) -> Tensor:
-    """Divide by the spread of each group. `small` determines how a spread of 0 is handled."""
+    """Divide the centred rewards by their spread `width`; `small` determines how a spread of 0 is handled."""
     match small:
         case "added":
             return centred / (width + 1e-4)

@@ -229,7 +229,7 @@ TokensForNever = (
     Literal["inf", "absolute", "a formula alone", "E alone", "E alone, without a sign"]
     | Literal["zero", "none", "no number", "minus one"]
 )
-ANSWERS: dict[TokensForNever, float | None] = {  # the results for a loss that no number of tokens reaches
+ANSWERS: dict[TokensForNever, float | None] = {  # what to return if no number of tokens reaches the loss
     "inf": math.inf,
     "E alone": math.inf,
     "E alone, without a sign": math.inf,
@@ -264,7 +264,8 @@ def faulty_tokens_for(
         left = abs(left) or 1e-9
     if never == "E alone, without a sign":
         left = abs(left)
-    quotient = B / left if ratio != "left above" else left / B  # in Python, a root of a negative number is complex
+    # In Python, a fractional power of a negative number is complex.
+    quotient = B / left if ratio != "left above" else left / B
     match root:
         case "root":
             return quotient ** (1 / beta)

@@ -121,7 +121,7 @@ def faulty_p_value(
             pass
         case "all":  # a question on which both agree counts as a coin toss that the weaker model lost
             n = len(first)
-        case "all, by the gap":  # the same gap between the two models, but among tosses for all questions
+        case "all, by the gap":  # the gap stays the same, but every question counts as a toss
             n, gap = len(first), abs(better - worse)
             return min(1.0, sum(math.comb(n, k) for k in range(n + 1) if abs(2 * k - n) >= gap) / 2**n)
         case "one or both":

@@ -1,4 +1,4 @@
-// Shows several runs at once: a row with buttons for each run, one large chart, small charts, and the panels of a view.
+// Shows several runs at once: a row with buttons for each run, a large chart, small charts, and the view's own panels.
 
 import { element, follow, followLooks, saveMenu } from "../shared.mjs";
 import { arrowOf, bounded } from "../keys.mjs";
@@ -18,11 +18,11 @@ import {
 import { chartPanel } from "./chart.mjs";
 import { runRows } from "./rows.mjs";
 
-const WIDEST = 944;
-const BESIDE = 700;
-const TALL = 300; // pixels: the widest view; the least width for two columns of charts; the large chart's height
-const COLOURS = 6;
-const FEWEST = 4; // how many runs have distinct colours; the fewest steps visible at once
+const WIDEST = 944; // pixels: the largest width of a view
+const BESIDE = 700; // pixels: the smallest width at which there are two columns of charts
+const TALL = 300; // pixels: the height of the large chart
+const COLOURS = 6; // how many runs have distinct colours
+const FEWEST = 4; // zooming in stops at this many steps
 
 /**
  * Fill `el` with rows and charts for runs, and return functions that stop the updates. `own` contains what a view adds:
@@ -31,7 +31,7 @@ const FEWEST = 4; // how many runs have distinct colours; the fewest steps visib
  * - `metrics`: what is measured at each step: { name, title, unit, write }. `fromZero`: the scale begins at zero;
  * `logs`: users can choose a logarithmic scale; `caps`: a run that diverges does not flatten the other curves;
  * `steady`: the curve is not smoothed
- * - `solid`: the name of the first metric's line, shown where there are dashed lines
+ * - `solid`: the name of the first metric's solid line, shown if there are dashed lines
  * - `runOf(about, number)`: what panels know about a run besides its curves; `dashed` lists the names of its dashed
  * curves
  * - `numbersOf(about)`: the numbers of a run's last step, in words; `rule(shown)`: a value to compare the curves with

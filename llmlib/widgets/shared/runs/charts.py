@@ -91,7 +91,7 @@ def _lines(frame: Frame, pairs: Pairs, which: int) -> list[str]:
 
 
 def legends(pairs: Pairs, words: Sequence[str]) -> tuple[str, float]:
-    """Draw the legend below the charts; also return the y coordinate just below the legend.
+    """Draw the legend below the charts; return the SVG, and the y coordinate just below the legend.
 
     For each run, the legend shows the run's colour, its text from `words`, and why it failed, if it did.
     """

@@ -1,4 +1,4 @@
-// The curves of runs, as numbers and words. This code does not touch the page, so it can be tested in Node.
+// Turns the curves of runs into numbers and words. This code does not touch the page, so it can be tested in Node.
 
 /**
  * Unpack the bytes of `Curve.pack`. Each run has a curve of the values measured at every step, and a curve of the
@@ -98,7 +98,7 @@ export function domainOf(rows, { fromZero = false, log = false, cap = Infinity }
 export const capOf = (rows) =>
   1.5 * Math.max(0, ...rows.filter(({ length }) => length).map(([first]) => first)) || Infinity;
 
-/** Choose round numbers between `low` and `high`; `about` says roughly how many. */
+/** Choose round numbers between `low` and `high`, roughly `about` of them. */
 export function ticksBetween(low, high, about) {
   const rough = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -226,7 +226,7 @@ export function duration(seconds) {
   return minutes < 60 ? `${minutes} min ${s % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Describe a run's state in words. `together`: how many runs take turns; `gone`: whether the kernel is gone. */
+/** Describe a run's state in words. `together` is how many runs take turns, and `gone` whether the kernel is gone. */
 export function standingOf(run, together = 1, gone = false) {
   const of = run.steps && run.state !== "finished" ? ` of ${whole(run.steps)}` : "";
   const at = `step ${whole(run.step)}${of}`;

@@ -49,9 +49,9 @@ class RunsView(View):
         super().__init__(**traits)
 
     def put_run(self, name: str, steps: int, step: int, dashed: int, **about: Any) -> int:
-        """Add a run that has already taken `step` steps and has `dashed` dashed curves, and return the run's number.
+        """Add a run that has already taken `step` steps, and return the run's number.
 
-        `steps` is the planned number of steps, or 0 if it is unknown.
+        `steps` is the planned number of steps, or 0 if it is unknown; `dashed` is the number of dashed curves.
 
         Raises `ValueError` if another run has this name.
         """
@@ -94,7 +94,7 @@ class RunsView(View):
         return str(self._about[run]["state"])
 
     def show(self) -> None:
-        """Show everything known so far, in one message."""
+        """Show the current state of all runs; the page receives it in one message."""
         began = time.perf_counter()
         with self.hold_sync():
             self.runs = [dict(one) for one in self._about]
