@@ -9,14 +9,14 @@ from PIL import Image
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 FRAMES = """() => new Promise((done) => {
-  let left = 4;
+  let left = 2;
   const next = () => (left-- ? requestAnimationFrame(next) : done());
   next();
 })"""
 
 
 def wait_until_drawn(page, milliseconds=100):
-    """Wait at least this long, and then for four frames, which take longer on a busy machine."""
+    """Wait at least this long, and then for two frames, which take longer on a busy machine."""
     page.wait_for_timeout(milliseconds)
     page.evaluate(FRAMES)
 
