@@ -50,9 +50,14 @@ export default widget("llm-bpe-steps", ({ model, hub, el, still }) => {
     used: learned,
     async use(text) {
       pause();
-      const [name, step] = [stepName(), at()];
-      hub.look({ [name]: 0 }); // done before the text changes, so that an old step is not applied to the new text
-      if (!(await hub.act(model.get("mode"), { text }))) hub.look({ [name]: step });
+      const mode = model.get("mode");
+      const before = { step: model.get("step"), word_step: model.get("word_step"), guesses: model.get("guesses") };
+      const isKept = ([key]) => mode === "encode" && key.startsWith("train ");
+      const guesses = Object.fromEntries(Object.entries(before.guesses).filter(isKept));
+      // Python does the same with the new text. Here it is done first: otherwise an earlier step or prediction that
+      // reaches Python after the text would be taken for one in the new text.
+      hub.look({ ...(mode === "train" && { step: 0 }), word_step: 0, guesses });
+      if (!(await hub.act(mode, { text }))) hub.look(before);
     },
   });
   const drafts = { train: { text: "", own: "" }, encode: { text: "", own: "" } }; // each tab's text if not used yet
