@@ -8,17 +8,13 @@ import numpy as np
 from PIL import Image
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
-FRAMES = """() => new Promise((done) => {
-  let left = 2;
-  const next = () => (left-- ? requestAnimationFrame(next) : done());
-  next();
-})"""
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def wait_until_drawn(page, milliseconds=100):
     """Wait at least this long, and then for two frames, which take longer on a busy machine."""
     page.wait_for_timeout(milliseconds)
-    page.evaluate(FRAMES)
+    page.evaluate(TWO_FRAMES)
 
 
 def keep_picture(shown, name):
@@ -30,7 +26,7 @@ def keep_picture(shown, name):
         SCREENSHOTS.mkdir(exist_ok=True)
         shown.screenshot(path=SCREENSHOTS / f"{name}.png")
     else:
-        shown.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        shown.evaluate(TWO_FRAMES)
 
 
 def contrast(one, other):

@@ -78,6 +78,8 @@ def restarted(alive):
             if row.name == "BPEStepsView":
                 view.get_by_role("tab", name="Learn merges").click()
             view.get_by_label(row.box, exact=True).fill(f"typed into {row.name}")
+    used = "all(view.text.startswith('typed into') for view in (attention, lens, tokens))"
+    alive.expect(used, "True")  # these views use a text as it is typed
     alive.page.wait_for_timeout(1000)
     alive.keep_busy(60, uninterruptible=True)
     click(alive.page.locator(".llm-chat"), "Send")

@@ -57,7 +57,8 @@ def test_a_failed_run_says_why_and_the_other_run_continues(under_way, view):
 
 @pytest.mark.timeout(300)
 def test_an_interrupt_between_two_cells_pauses_the_run(under_way, view):
-    under_way.page.wait_for_timeout(500)  # the handler is in place once the cell has ended
+    under_way.expect("1 + 1", "2")  # the kernel answers only once the cell has ended
+    under_way.page.wait_for_timeout(500)  # and then it puts the handler in place
     under_way.interrupt()
     expect(view.locator(".llm-standing").first).to_contain_text("paused: step")
     view.get_by_role("button", name="Resume steady").focus()
